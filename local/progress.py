@@ -1,0 +1,92 @@
+"""Tells a person what is being done, how far it is and how long it takes."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_TTY_INTERVAL = 0.5
+_LOG_INTERVAL = 15.0
+_QUIET_SECONDS = 2.0
+
+
+class Step:
+    """One piece of work on the screen. `update` says how far it is; `cached` that there was nothing to do."""
+
+    def __init__(self, what: str, expected: str) -> None:
+        self._what = what
+        self._expected = expected
+        self._start = time.monotonic()
+        self._detail = ""
+        self._cached = False
+        self._done = threading.Event()
+        self._announced = False
+        self._thread = threading.Thread(target=self._report, daemon=True)
+        self._thread.start()
+
+    def update(self, detail: str) -> None:
+        """Say how far it is, for example `3 of 9: kubelet`."""
+        self._detail = detail
+
+    def cached(self) -> None:
+        """Say that the result was there already."""
+        self._cached = True
+
+    def finish(self, failed: bool) -> None:
+        """Stop reporting and print how it ended; quick steps get one line in all."""
+        self._done.set()
+        self._thread.join()
+        elapsed = time.monotonic() - self._start
+        end = "failed" if failed else "cached" if self._cached else "done"
+        _clear_live_line()
+        print(
+            f"  {self._what}: {end} ({seconds(elapsed)})" if end != "cached" else f"  {self._what}: cached", flush=True
+        )
+
+    def _report(self) -> None:
+        live = sys.stdout.isatty()
+        wait = _QUIET_SECONDS
+        while not self._done.wait(wait):
+            wait = _TTY_INTERVAL if live else _LOG_INTERVAL
+            self._print_progress(live)
+
+    def _print_progress(self, live: bool) -> None:
+        elapsed = seconds(time.monotonic() - self._start)
+        expected = f" of about {self._expected}" if self._expected else ""
+        detail = f", {self._detail}" if self._detail else ""
+        line = f"  {self._what} … {elapsed}{expected}{detail}"
+        if live:
+            print(f"\r\x1b[2K{line}", end="", flush=True)
+        else:
+            print(line, flush=True)
+
+
+@contextmanager
+def step(what: str, expected: str = "") -> Iterator[Step]:
+    """Report the block as one step: `what` is done, and how long it usually takes (`6 min`).
+
+    A step longer than 2 s shows itself while it runs: a live line on a terminal, a line each 15 s elsewhere. Each step
+    ends with one line: how it ended and after how long.
+    """
+    current = Step(what, expected)
+    failed = True
+    try:
+        yield current
+        failed = False
+    finally:
+        current.finish(failed)
+
+
+def seconds(elapsed: float) -> str:
+    """`elapsed` seconds for a person: `0.4 s`, `12 s`, `3 min 5 s`."""
+    if elapsed < 10:
+        return f"{elapsed:.1f} s"
+    if elapsed < 60:
+        return f"{elapsed:.0f} s"
+    return f"{int(elapsed) // 60} min {int(elapsed) % 60} s"
+
+
+def _clear_live_line() -> None:
+    if sys.stdout.isatty():
+        print("\r\x1b[2K", end="")
