@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 _TTY_INTERVAL = 0.5
@@ -21,7 +21,6 @@ class Step:
         self._detail = ""
         self._cached = False
         self._done = threading.Event()
-        self._announced = False
         self._thread = threading.Thread(target=self._report, daemon=True)
         self._thread.start()
 
@@ -38,11 +37,11 @@ class Step:
         self._done.set()
         self._thread.join()
         elapsed = time.monotonic() - self._start
-        end = "failed" if failed else "cached" if self._cached else "done"
         _clear_live_line()
-        print(
-            f"  {self._what}: {end} ({seconds(elapsed)})" if end != "cached" else f"  {self._what}: cached", flush=True
-        )
+        if self._cached and not failed:
+            print(f"  {self._what}: cached", flush=True)
+        else:
+            print(f"  {self._what}: {'failed' if failed else 'done'} ({seconds(elapsed)})", flush=True)
 
     def _report(self) -> None:
         live = sys.stdout.isatty()
@@ -63,7 +62,7 @@ class Step:
 
 
 @contextmanager
-def step(what: str, expected: str = "") -> Iterator[Step]:
+def step(what: str, expected: str = "") -> Generator[Step]:
     """Report the block as one step: `what` is done, and how long it usually takes (`6 min`).
 
     A step longer than 2 s shows itself while it runs: a live line on a terminal, a line each 15 s elsewhere. Each step

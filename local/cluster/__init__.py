@@ -1,0 +1,1 @@
+"""The embedded one-machine Kubernetes: its processes, configuration and what it leaves when it goes: nothing."""
