@@ -8,8 +8,8 @@ from pathlib import Path
 class Image:
     """An image built on this machine.
 
-    `ref` is its full name with tag (`localhost/airflow-platform/airflow:3.3.2`); `archive` a docker or OCI archive (tar)
-    whose only image has that name, as `ctr images import` reads it.
+    `ref` is its full name with tag (`localhost/airflow-platform/airflow:3.3.2`); `archive` a docker or OCI archive
+    (tar) whose only image has that name, as `ctr images import` reads it.
     """
 
     ref: str

@@ -1,0 +1,3 @@
+module airflow-platform/pause
+
+go 1.24.0
