@@ -1,0 +1,129 @@
+"""Apache Airflow 3: its secrets, its configuration, a migration that everything waits for, and its processes."""
+
+import pulumi
+from pulumi import Output
+from pulumi_kubernetes.core.v1 import ConfigMap
+
+from components.airflow import control_plane, process
+from components.airflow.configuration import API_PORT, configuration_files
+from components.airflow.logs import LogServer, log_claim, service
+from components.airflow.process import AirflowContext
+from components.airflow.secrets import AirflowSecrets
+from components.airflow.settings import AirflowSettings, ProcessSettings
+from components.airflow.tasks import TaskPods
+from components.kubernetes.cluster import ClusterSettings
+from components.kubernetes.workload import Deployment, Job, Workload
+from components.references import DatabaseConnection, Peer
+
+MIGRATION_DEADLINE_SECONDS = 1800
+
+
+class Airflow(pulumi.ComponentResource):
+    """Airflow's control plane in `namespace`, and its task pods in `tasks_namespace`.
+
+    The API for people and the API for running tasks are apart. Each process gets the secrets that it needs, and a task
+    pod gets none.
+    """
+
+    base_url: str
+    passwords: Output[str] | None
+    """The simple auth manager's users with their passwords, as JSON; None with single sign-on."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: AirflowSettings,
+        *,
+        namespace: str,
+        tasks_namespace: str,
+        database: DatabaseConnection,
+        cluster: ClusterSettings,
+        oidc_client_secret: Output[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("airflow-platform:airflow:Airflow", name, None, opts)
+        inside = pulumi.ResourceOptions(parent=self)
+        runs_pods = "KubernetesExecutor" in settings.executors
+        context = AirflowContext(settings, namespace, tasks_namespace, database)
+        secrets = AirflowSecrets(
+            name,
+            settings,
+            namespace=namespace,
+            tasks_namespace=tasks_namespace if runs_pods else None,
+            database=database,
+            oidc_client_secret=oidc_client_secret,
+            opts=inside,
+        )
+        files = configuration_files(
+            settings,
+            tasks_namespace=tasks_namespace,
+            execution_api_url=f"http://{process.EXECUTION_API}.{namespace}.svc:{API_PORT}/execution/",
+        )
+        foundation: list[pulumi.Resource] = [
+            secrets,
+            _config_map(process.CONFIGURATION_MAP, namespace, files, inside),
+            _config_map(process.JWKS_MAP, namespace, {"jwks.json": secrets.jwks}, inside),
+            log_claim(context, namespace, inside),
+        ]
+        if database.ca_certificate is not None:
+            ca = {"ca.crt": database.ca_certificate}
+            foundation.append(_config_map(process.DATABASE_CA_MAP, namespace, ca, inside))
+        ready = pulumi.ResourceOptions(parent=self, depends_on=foundation)
+        migration = Job(control_plane.migration(context), deadline_seconds=MIGRATION_DEADLINE_SECONDS, opts=ready)
+
+        foundation.append(migration)
+        if runs_pods:
+            foundation.append(log_claim(context, tasks_namespace, inside))
+            foundation.append(_config_map(process.CONFIGURATION_MAP, tasks_namespace, files, inside))
+            foundation.append(TaskPods(f"{name}-tasks", context, opts=inside))
+        migrated = pulumi.ResourceOptions(parent=self, depends_on=foundation)
+        if runs_pods:
+            LogServer(f"{name}-logs", context, key=secrets.log_server_key, configuration=files, opts=migrated)
+
+        common = {**files, "database": secrets.database, "fernet_key": secrets.fernet_key}
+        signing = {"jwks": secrets.jwks}
+        sessions = {"api_secret_key": secrets.api_secret_key}
+        sign_on = signing | sessions | {"log_server_key": secrets.log_server_key}
+        if secrets.passwords is not None:
+            sign_on |= {"passwords": secrets.passwords}
+        if oidc_client_secret is not None:
+            sign_on |= {"oidc_client_secret": oidc_client_secret}
+
+        def run(workload: Workload, process_settings: ProcessSettings, secrets_read: dict[str, Output[str]]) -> None:
+            Deployment(
+                workload, replicas=process_settings.replicas, restart_on={**common, **secrets_read}, opts=migrated
+            )
+
+        api_server, execution_api = control_plane.api_server(context), control_plane.execution_api(context)
+        run(api_server, settings.api_server, sign_on)
+        run(execution_api, settings.execution_api, signing)
+        run(control_plane.scheduler(context, cluster), settings.scheduler, signing | sessions)
+        run(control_plane.dag_processor(context), settings.dag_processor, {})
+        run(control_plane.triggerer(context), settings.triggerer, sessions)
+        service(api_server, API_PORT, inside, node_port=settings.api_server.node_port)
+        service(execution_api, API_PORT, inside)
+
+        self.base_url = settings.base_url
+        self.passwords = secrets.passwords
+        self.register_outputs({"base_url": self.base_url})
+
+
+def database_clients(namespace: str) -> tuple[list[Peer], list[Peer]]:
+    """Who connects to the metadata database: through the pooler, and directly."""
+
+    def peers(*names: str) -> list[Peer]:
+        return [
+            Peer(namespace, (("app.kubernetes.io/name", name), ("app.kubernetes.io/part-of", process.PART_OF)))
+            for name in names
+        ]
+
+    pooled = peers(
+        process.API_SERVER, process.EXECUTION_API, process.SCHEDULER, process.DAG_PROCESSOR, process.TRIGGERER
+    )
+    return pooled, peers(process.MIGRATION)
+
+
+def _config_map(
+    name: str, namespace: str, data: dict[str, str] | dict[str, Output[str]], opts: pulumi.ResourceOptions
+) -> ConfigMap:
+    return ConfigMap(f"{namespace}-{name}", metadata={"name": name, "namespace": namespace}, data=data, opts=opts)

@@ -1,0 +1,105 @@
+"""Task logs that outlive the pods which wrote them: a volume for each namespace that runs tasks, and a server that
+reads the task pods' volume for the API server, since a volume can't be mounted from another namespace.
+"""
+
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.core.v1 import PersistentVolumeClaim, Service
+
+from components.airflow import process
+from components.airflow.configuration import LOG_SERVER_PORT, LOGS
+from components.airflow.process import AirflowContext
+from components.airflow.secrets import LOG_SERVER_KEY
+from components.kubernetes.network_policy import Traffic
+from components.kubernetes.pod import Mount, Probes
+from components.kubernetes.workload import Deployment, Workload
+
+
+def log_claim(airflow: AirflowContext, namespace: str, opts: pulumi.ResourceOptions) -> PersistentVolumeClaim:
+    """The claim for the logs of what runs in this namespace. It is kept when the stack is destroyed."""
+    logs = airflow.settings.logs
+    return PersistentVolumeClaim(
+        f"{namespace}-logs",
+        metadata={
+            "name": process.LOG_CLAIM,
+            "namespace": namespace,
+            # A class that binds at first use would keep the claim, and us, waiting for pods that come later.
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
+        spec={
+            "access_modes": ["ReadWriteMany"],
+            "storage_class_name": logs.storage_class,
+            "resources": {"requests": {"storage": logs.size}},
+        },
+        opts=opts,
+    )
+
+
+class LogServer(pulumi.ComponentResource):
+    """Airflow's own log server over the task pods' volume. It answers the API server alone, by a shared key."""
+
+    def __init__(
+        self,
+        name: str,
+        airflow: AirflowContext,
+        *,
+        key: pulumi.Output[str],
+        configuration: dict[str, str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("airflow-platform:airflow:LogServer", name, None, opts)
+        workload = _log_server(airflow)
+        Deployment(
+            workload,
+            replicas=airflow.settings.logs.server.replicas,
+            restart_on={"key": key, **configuration},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        service(workload, LOG_SERVER_PORT, pulumi.ResourceOptions(parent=self))
+        self.register_outputs({})
+
+
+def log_server_url(tasks_namespace: str) -> str:
+    """Where the API server asks for the logs of task pods."""
+    return f"http://{process.LOG_SERVER}.{tasks_namespace}.svc:{LOG_SERVER_PORT}"
+
+
+def service(workload: Workload, port: int, opts: pulumi.ResourceOptions, *, node_port: int | None = None) -> Service:
+    """A Service of the workload's name, at the port that its pods listen on."""
+    ports: Any = [{"name": "http", "port": port, "targetPort": port} | ({"nodePort": node_port} if node_port else {})]
+    return Service(
+        workload.name,
+        metadata={"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
+        spec={
+            "type": "NodePort" if node_port else "ClusterIP",
+            "selector": workload.labels,
+            "ports": ports,
+        },
+        opts=opts,
+    )
+
+
+def _log_server(airflow: AirflowContext) -> Workload:
+    connects: dict[str, object] = {"tcpSocket": {"port": LOG_SERVER_PORT}}
+    container = airflow.container(
+        "log-server",
+        ("python", "-c", f"from airflow.utils.serve_logs import serve_logs; serve_logs({LOG_SERVER_PORT})"),
+        airflow.settings.logs.server,
+        # Under the name of the UI's session key, since that is what Airflow's log server reads.
+        secrets={"AIRFLOW__API__SECRET_KEY": LOG_SERVER_KEY},
+        mounts=(Mount(process.LOG_VOLUME, LOGS),),
+        ports={"http": LOG_SERVER_PORT},
+        probes=Probes(
+            liveness=connects | {"periodSeconds": 20},
+            readiness=connects | {"periodSeconds": 10},
+            startup=connects | {"periodSeconds": 2, "failureThreshold": 60},
+        ),
+        database=False,
+    )
+    return airflow.workload(
+        process.LOG_SERVER,
+        container,
+        namespace=airflow.tasks_namespace,
+        receives=(Traffic((airflow.peer(process.API_SERVER),), LOG_SERVER_PORT),),
+    )
