@@ -60,9 +60,9 @@ class Stored:
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
         entry = self._entries.get(key)
         if entry is None or entry["inputs"] != digest or _expires(entry["outputs"], inputs):
-            entry = self._entries[key] = {"inputs": digest, "outputs": make(inputs)}
+            self._entries[key] = {"inputs": digest, "outputs": make(inputs)}
             self._write()
-        return entry["outputs"]
+        return self._entries[key]["outputs"]
 
     def _write(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -90,9 +90,7 @@ def _password(inputs: Mapping[str, Any]) -> Outputs:
         "Special": inputs.get("overrideSpecial", "!@#$%&*()-_=+[]{}<>:?") if inputs.get("special", True) else "",
     }
     required = [
-        secrets.choice(characters)
-        for name, characters in classes.items()
-        for _ in range(inputs.get(f"min{name}", 0))
+        secrets.choice(characters) for name, characters in classes.items() for _ in range(inputs.get(f"min{name}", 0))
     ]
     anything = "".join(classes.values())
     characters = required + [secrets.choice(anything) for _ in range(inputs["length"] - len(required))]

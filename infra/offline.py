@@ -1,7 +1,7 @@
 """Evaluate a stack without engine, cluster, account or network; render it as manifests; check it against the policies.
 
-    python -m infra.offline render dev --out build/dev
-    python -m infra.offline check prod
+python -m infra.offline render dev --out build/dev
+python -m infra.offline check prod
 """
 
 import argparse
@@ -77,13 +77,20 @@ def _run(
         root_directory=str(root),
     )
 
+    unretrieved: list[BaseException] = []
+
     async def main() -> None:
-        asyncio.get_running_loop().set_default_executor(_Inline())
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(_Inline())
+        # asyncio would only log these. Most are a second copy of what the program's end raises anyway.
+        loop.set_exception_handler(lambda _, context: unretrieved.append(context.get("exception", RuntimeError(context))))
         pulumi.runtime.settings.configure(settings)
         pulumi.runtime.config.set_all_config(config.values, sorted(config.secret_keys))
         await pulumi.runtime.stack.run_in_stack(program)
 
     asyncio.run(main())
+    if unretrieved:
+        raise unretrieved[0]
     return recorder.recording()
 
 

@@ -21,9 +21,7 @@ class Providers(Mocks):
     def __init__(self, generated: Generated) -> None:
         self._generated = generated
 
-    def created(
-        self, type_: str, name: str, inputs: Mapping[str, Any], *, preview: bool
-    ) -> tuple[str, dict[str, Any]]:
+    def created(self, type_: str, name: str, inputs: Mapping[str, Any], *, preview: bool) -> tuple[str, dict[str, Any]]:
         """The id and the computed outputs of a new resource. In a preview the id is empty and those are UNKNOWN."""
         package = type_.partition(":")[0]
         computed: Mapping[str, Any] = {}
