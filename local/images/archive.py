@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 _ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -36,8 +36,8 @@ class RunConfig:
 def write(archive: Path, ref: str, root: Path, run: RunConfig, *, on: Path | None = None) -> None:
     """Write the image `ref` to `archive`: the directory `root` as one layer, owners and times as they are.
 
-    With `on`, an archive written by this function, the layer lies on that image's layers, which are only referred to: the
-    archive stays small, and can be imported only where that image was imported before.
+    With `on`, an archive written by this function, the layer lies on that image's layers, which are only referred to:
+    the archive stays small, and can be imported only where that image was imported before.
     """
     layer = archive.with_suffix(".layer")
     pack = ["tar", "--create", f"--file={layer}", f"--directory={root}", "--numeric-owner", "--sort=name", "."]
@@ -104,7 +104,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(info, io.BytesIO(content))
 
 
-def _member(tar: tarfile.TarFile, name: str) -> io.BufferedIOBase:
+def _member(tar: tarfile.TarFile, name: str) -> IO[bytes]:
     file = tar.extractfile(name)
     if file is None:
         raise ValueError(f"{tar.name} is no archive written here: its {name} is not a file.")

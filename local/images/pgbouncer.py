@@ -7,8 +7,8 @@ RECIPE = Recipe(
     ref="localhost/airflow-platform/pgbouncer:1.24",
     run=RunConfig(user="998:996"),
     packages=("pgbouncer",),
-    # The Pooler's metrics come in as `local pgbouncer pgbouncer peer`: uid 998 must have that name. Made first, before a
-    # package takes the numbers.
+    # The Pooler's metrics come in as `local pgbouncer pgbouncer peer`: uid 998 must have that name. Made first,
+    # before a package takes the numbers.
     before="""
         groupadd --system --gid 996 pgbouncer
         useradd --system --uid 998 --gid pgbouncer --home-dir /nonexistent pgbouncer

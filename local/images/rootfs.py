@@ -46,6 +46,7 @@ def base() -> Path:
             (root / "usr/sbin/policy-rc.d").chmod(0o755)
             progress.update("security updates")
             run(root, f"apt-get -qq update; apt-get -qq --yes upgrade; apt-get clean; rm -rf {_UNWANTED}")
+        root.chmod(0o755)
         root.replace(result)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -101,9 +102,7 @@ def run(root: Path, script: str, inputs: Mapping[str, Path] | None = None) -> No
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--root={root}", "--mount-proc"]
     try:
-        done = subprocess.run(
-            [*namespaces, "/bin/sh", "-euc", script], env=environment, capture_output=True, text=True
-        )
+        done = subprocess.run([*namespaces, "/bin/sh", "-euc", script], env=environment, capture_output=True, text=True)
     finally:
         shutil.rmtree(folder)
         (root / "etc/resolv.conf").write_text("")
@@ -112,8 +111,8 @@ def run(root: Path, script: str, inputs: Mapping[str, Path] | None = None) -> No
 
 
 def clean(root: Path) -> None:
-    """Remove what an image has no use for: package lists and archives, logs, documentation."""
-    run(root, f"apt-get clean; rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /tmp/* /root/.cache {_UNWANTED}")
+    """Remove what an image has no use for: package lists and archives, logs, documentation, device files."""
+    run(root, f"rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /tmp/* /root/.cache /dev/* {_UNWANTED}")
 
 
 def _debootstrap(root: Path, mirror: str | None) -> None:
