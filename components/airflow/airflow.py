@@ -68,15 +68,18 @@ class Airflow(pulumi.ComponentResource):
         if database.ca_certificate is not None:
             ca = {"ca.crt": database.ca_certificate}
             foundation.append(_config_map(process.DATABASE_CA_MAP, namespace, ca, inside))
-        ready = pulumi.ResourceOptions(parent=self, depends_on=foundation)
-        migration = Job(control_plane.migration(context), deadline_seconds=MIGRATION_DEADLINE_SECONDS, opts=ready)
-
-        foundation.append(migration)
         if runs_pods:
-            foundation.append(log_claim(context, tasks_namespace, inside))
-            foundation.append(_config_map(process.CONFIGURATION_MAP, tasks_namespace, files, inside))
-            foundation.append(TaskPods(f"{name}-tasks", context, opts=inside))
-        migrated = pulumi.ResourceOptions(parent=self, depends_on=foundation)
+            foundation += [
+                _config_map(process.CONFIGURATION_MAP, tasks_namespace, files, inside),
+                log_claim(context, tasks_namespace, inside),
+                TaskPods(f"{name}-tasks", context, opts=inside),
+            ]
+        migration = Job(
+            control_plane.migration(context),
+            deadline_seconds=MIGRATION_DEADLINE_SECONDS,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=foundation),
+        )
+        migrated = pulumi.ResourceOptions(parent=self, depends_on=[migration])
         if runs_pods:
             LogServer(f"{name}-logs", context, key=secrets.log_server_key, configuration=files, opts=migrated)
 

@@ -43,7 +43,7 @@ SIGNING_KEY_PATH = {"AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH": f"{SIGNING_KEY}/k
 
 @dataclass(frozen=True)
 class AirflowContext:
-    """Where an AirflowContext lives and what it is made of: handed to the builder of each of its processes."""
+    """Where an Airflow lives and what it is made of: handed to the builder of each of its processes."""
 
     settings: AirflowSettings
     namespace: str
