@@ -12,22 +12,26 @@ _DIRECTIONS = ("Ingress", "Egress")
 
 
 def _pods_have_network_policies(stack: Stack, _: Settings) -> Iterator[tuple[Resource, str]]:
-    policies = stack.of(_NETWORKING, "NetworkPolicy")
+    """The policy must be the pod's own: one that selects every pod of a namespace would hide a misspelt selector."""
+    policies = [
+        policy for policy in stack.of(_NETWORKING, "NetworkPolicy") if not selects_everything(_pod_selector(policy))
+    ]
     for resource in stack.resources:
         for pod in all_pods(resource):
             if not pod.namespace:
                 yield resource, f"{pod} doesn't say where its pods run. Write `metadata.namespace` in it."
                 continue
+            own = [
+                policy
+                for policy in policies
+                if policy.namespace == pod.namespace and selects(_pod_selector(policy), pod.labels)
+            ]
             for direction in _DIRECTIONS:
-                if not any(
-                    direction in _directions(policy)
-                    and policy.namespace == pod.namespace
-                    and selects(_pod_selector(policy), pod.labels)
-                    for policy in policies
-                ):
+                if not any(direction in _directions(policy) for policy in own):
                     message = (
-                        f"No network policy restricts the {direction.lower()} of {pod}. Write a NetworkPolicy in "
-                        f"`{pod.namespace}` that selects its labels, with `{direction}` in `policyTypes`."
+                        f"No network policy of its own restricts the {direction.lower()} of {pod}. Write a "
+                        f"NetworkPolicy in `{pod.namespace}` that selects its labels, with `{direction}` in "
+                        "`policyTypes`."
                     )
                     yield resource, message
 
@@ -82,7 +86,7 @@ def _directions(policy: Resource) -> list[str]:
 POLICIES = [
     stack_policy(
         "pods-have-network-policies",
-        "A network policy selects every pod, in both directions.",
+        "Every pod has a network policy of its own, for both directions.",
         _pods_have_network_policies,
     ),
     stack_policy(

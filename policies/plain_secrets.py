@@ -18,7 +18,9 @@ _QUOTED = re.compile(rf"""{_NAME}["']?[ \t]*[:=][ \t]*(["'])(?P<value>[^"']*)\2"
 _BARE = re.compile(rf"""{_NAME}["']?[ \t]*[:=][ \t]*(?P<value>[^\s"',;&]+)""", re.IGNORECASE)
 
 # A path, a shell's or a template's variable, a structure, a yes or no, nothing: it stands where a secret might.
-_NO_SECRET = re.compile(r"([/${\[|>].*|os\.(environ|getenv).*|true|false|yes|no|on|off|null|none|~|)$", re.IGNORECASE | re.DOTALL)
+_NO_SECRET = re.compile(
+    r"([/${\[|>].*|os\.(environ|getenv).*|true|false|yes|no|on|off|null|none|~|)$", re.IGNORECASE | re.DOTALL
+)
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PRIVATE_JWK = re.compile(r'"kty"[^{}]*"d"\s*:|"d"\s*:[^{}]*"kty"')

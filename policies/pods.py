@@ -80,11 +80,12 @@ def pods(resource: Resource) -> Iterator[Pod]:
 def operated_pods(resource: Resource) -> Iterator[Pod]:
     """The pods that an operator makes from this object, with the labels it is sure to set and what we say of them."""
     if (resource.group, resource.kind) == ("postgresql.cnpg.io", "Cluster"):
-        # The labels that its instances share with the Jobs that create them.
-        labels = {"cnpg.io/cluster": resource.name}
+        cluster = {"cnpg.io/cluster": resource.name}
         spec = mapping(resource.props, "spec")
         postgres = {"name": "postgres", "image": spec.get("imageName"), "resources": spec.get("resources")}
-        yield Pod(str(resource), resource.kind, resource.namespace, labels, {"containers": [postgres]})
+        instance, job = cluster | {"cnpg.io/podRole": "instance"}, cluster | {"cnpg.io/jobRole": "initdb"}
+        yield Pod(str(resource), resource.kind, resource.namespace, instance, {"containers": [postgres]})
+        yield Pod(f"the first job of {resource}", "Job", resource.namespace, job, {})
     elif (resource.group, resource.kind) == ("postgresql.cnpg.io", "Pooler"):
         template = mapping(resource.props, "spec", "template")
         labels = dict(mapping(template, "metadata", "labels")) | {

@@ -1,6 +1,6 @@
-"""A small stack that violates no policy, and how a test changes one thing of it."""
+"""A small stack that violates no policy, and a way to change one thing of it."""
 
-import copy
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,26 +9,27 @@ import yaml
 ABSENT = object()
 """Instead of a value: removes what is there."""
 
+NETWORK_POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 RESOURCES = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}}
 CONTEXT = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
 IMAGE = "registry.example.com/airflow:3.3.2"
 
 
 def changed(objects: dict[str, Any], name: str, path: Sequence[str | int], value: Any) -> dict[str, Any]:
-    """A copy of the objects in which one value of the object `name` is another. A list's end is its length."""
-    result = copy.deepcopy(objects)
-    if not path:
-        del result[name]
-        return result
-    parent = result[name][1]
+    """A copy of the objects in which one value of the object `name` is another; with an empty path, the whole object.
+
+    A list's length as the path's end appends to it.
+    """
+    result = json.loads(json.dumps(objects))
+    parent, last = (result[name][1], path[-1]) if path else (result, name)
     for key in path[:-1]:
         parent = parent.setdefault(key, {}) if isinstance(parent, dict) else parent[key]
     if value is ABSENT:
-        del parent[path[-1]]
-    elif isinstance(parent, list) and path[-1] == len(parent):
+        del parent[last]
+    elif isinstance(parent, list) and last == len(parent):
         parent.append(value)
     else:
-        parent[path[-1]] = value
+        parent[last] = value
     return result
 
 
@@ -37,20 +38,12 @@ def stack() -> dict[str, tuple[str, dict[str, Any]]]:
     return {
         "control-plane": ("kubernetes:core/v1:Namespace", namespace("airflow", "control-plane")),
         "tasks": ("kubernetes:core/v1:Namespace", namespace("airflow-tasks", "tasks")),
-        "airflow-deny": ("kubernetes:networking.k8s.io/v1:NetworkPolicy", deny("airflow")),
-        "tasks-deny": ("kubernetes:networking.k8s.io/v1:NetworkPolicy", deny("airflow-tasks")),
-        "web-traffic": (
-            "kubernetes:networking.k8s.io/v1:NetworkPolicy",
-            {
-                "metadata": {"name": "web", "namespace": "airflow"},
-                "spec": {
-                    "podSelector": {"matchLabels": {"app": "web"}},
-                    "policyTypes": ["Ingress", "Egress"],
-                    "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8080.0, "protocol": "TCP"}]}],
-                    "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"port": 443.0}]}],
-                },
-            },
-        ),
+        "airflow-deny": (NETWORK_POLICY, deny("airflow")),
+        "tasks-deny": (NETWORK_POLICY, deny("airflow-tasks")),
+        "web-traffic": (NETWORK_POLICY, traffic("airflow", {"app": "web"})),
+        "cleanup-traffic": (NETWORK_POLICY, traffic("airflow", {"app": "cleanup"})),
+        "database-traffic": (NETWORK_POLICY, traffic("airflow", {"cnpg.io/cluster": "metadata"})),
+        "task-traffic": (NETWORK_POLICY, traffic("airflow-tasks", {"app": "task"})),
         "web": (
             "kubernetes:apps/v1:Deployment",
             {
@@ -186,11 +179,24 @@ def deny(namespace: str) -> dict[str, Any]:
     }
 
 
+def traffic(namespace: str, labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "traffic", "namespace": namespace},
+        "spec": {
+            "podSelector": {"matchLabels": labels},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8080.0, "protocol": "TCP"}]}],
+            "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"port": 443.0}]}],
+        },
+    }
+
+
 def container(name: str) -> dict[str, Any]:
     return {"name": name, "image": IMAGE, "resources": RESOURCES, "securityContext": CONTEXT}
 
 
 def pod_spec(main: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The spec of a pod with these fields, and these of its container."""
     return {
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
@@ -199,7 +205,7 @@ def pod_spec(main: dict[str, Any], **fields: Any) -> dict[str, Any]:
     }
 
 
-def pod_template(*, labels: dict[str, str] | None = None, **fields: Any) -> str:
-    """The file that Airflow's KubernetesExecutor makes task pods from; `fields` are of its container."""
-    metadata = {"namespace": "airflow-tasks", "labels": labels or {"app": "task"}}
-    return yaml.safe_dump({"kind": "Pod", "metadata": metadata, "spec": pod_spec(fields, restartPolicy="Never")})
+def pod_template(main: dict[str, Any] | None = None, *, namespace: str | None = "airflow-tasks", **fields: Any) -> str:
+    """The file that Airflow's KubernetesExecutor makes task pods from."""
+    metadata = {"namespace": namespace, "labels": {"app": "task"}}
+    return yaml.safe_dump({"kind": "Pod", "metadata": metadata, "spec": pod_spec(main or {}, **fields)})
