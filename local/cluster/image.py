@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+# What the cluster itself runs. `local/images` makes them, and `up` wants them among the images that it is given.
+PAUSE = "localhost/airflow-platform/pause:1"
+COREDNS = "localhost/airflow-platform/coredns:1.14.7"
+LOCAL_PATH_PROVISIONER = "localhost/airflow-platform/local-path-provisioner:0.0.30"
+BUSYBOX = "localhost/airflow-platform/busybox:1.35"
+INTERNAL = (PAUSE, COREDNS, LOCAL_PATH_PROVISIONER, BUSYBOX)
+
 
 @dataclass(frozen=True)
 class Image:

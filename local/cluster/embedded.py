@@ -1,0 +1,190 @@
+"""The embedded Kubernetes as a whole: up, down, running."""
+
+import importlib.util
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from local import debian, paths
+from local.cluster import addresses, api, cgroups, control_plane, host, image, kubeconfig, node, pki, process, programs
+from local.cluster.api import Api
+from local.cluster.image import Image
+from local.cluster.process import Process
+from local.cluster.programs import Programs
+from local.cluster.runtime import Runtime
+from local.progress import step
+
+_MANIFESTS = Path(__file__).parent / "manifests"
+_DEPLOYMENTS = ("kube-system/deployments/coredns", "local-path-storage/deployments/local-path-provisioner")
+
+_Started = dict[str, subprocess.Popen[bytes]]
+
+
+def up(images: Sequence[Image]) -> Path:
+    """Start the cluster, load `images` into it, and wait until it can run pods; returns the kubeconfig's path.
+
+    `images` begin with those that the cluster itself runs (`image.INTERNAL`). What is there and right is left alone:
+    a second call only verifies, and one after an interrupted call continues. Raises RuntimeError or TimeoutError, with
+    the last words of the process that did not come up.
+    """
+    _check_internal(images)
+    built = programs.build()
+    state = paths.cluster()
+    with step("Starting Kubernetes", "25 s") as progress, ThreadPoolExecutor() as pool:
+        started = _start_runtime(built, state)
+        runtime = Runtime(state, built.tools)
+        _until(runtime.ready, 30, "containerd", state, started)
+        internal = len(image.INTERNAL)
+        _load(runtime, images[:internal])
+        rest = pool.submit(_load, runtime, images[internal:])
+
+        progress.update("waiting for the API server")
+        _until(Api(state).ready, 60, "the API server", state, started)
+        started |= _start_missing(_processes(built, state), state, built)
+        api.apply(built, config_file(state), _manifests(state))
+        progress.update("waiting for the node, names and storage")
+        _wait_until_usable(state, started)
+        progress.update("loading images")
+        rest.result()
+    return config_file(state)
+
+
+def down() -> None:
+    """Stop and remove all of the cluster: processes, mounts, networks, rules, addresses, files. Safe to repeat."""
+    state = paths.cluster()
+    if not state.exists():
+        return
+    with step("Taking the cluster down", "5 s"):
+        _stop(state)
+        shutil.rmtree(state)
+
+
+def running() -> bool:
+    """Whether every process of the cluster runs, as this version of the repository would start it."""
+    state = paths.cluster()
+    if programs.missing() or not (state / "pki").exists():
+        return False
+    return not _missing(_processes(programs.build(), state), state)
+
+
+def load_images(images: Sequence[Image]) -> None:
+    """Load those of `images` that the running cluster does not have, in their order (one may lie on another)."""
+    runtime = Runtime(paths.cluster(), debian.tools())
+    if missing := runtime.missing(images):
+        with step("Loading images", "30 s") as progress:
+            for number, each in enumerate(missing, 1):
+                progress.update(f"{number} of {len(missing)}: {each.ref}")
+                runtime.load(each)
+
+
+def config_file(state: Path) -> Path:
+    """The administrator's kubeconfig of the cluster in `state`."""
+    return state / "kubeconfig"
+
+
+def _start_runtime(built: Programs, state: Path) -> _Started:
+    """What needs no API server: the machine's own changes, etcd, API server and containerd."""
+    containerd = node.containerd(built, state)
+    if process.pid(containerd, state) is None:
+        _stop(state)  # the node's mount namespace went with it, so that nothing else of the node is of use
+    cgroups.create()
+    host.prepare(state, built.tools)
+    pki.create(state / "pki")
+    config_file(state).touch(mode=0o600)
+    config_file(state).write_text(kubeconfig.text(state / "pki", "admin"))
+    etcd, api_server, *_ = control_plane.processes(built, state)
+    return _start_missing([etcd, api_server, containerd], state, built)
+
+
+def _start_missing(wanted: Sequence[Process], state: Path, built: Programs) -> _Started:
+    started = {}
+    for each in _missing(wanted, state):
+        process.kill(state, each.name)  # one of an older configuration
+        started[each.name] = process.start(each, state, built.tools.env(), _wrapper(each, state, built))
+    return started
+
+
+def _wrapper(started: Process, state: Path, built: Programs) -> tuple[str, ...]:
+    """The mount namespace that a process belongs in."""
+    if started.name == "containerd":
+        return node.NEW_NAMESPACE
+    if started.name == "kubelet" and (holder := process.pid(node.containerd(built, state), state)):
+        return node.namespace_of(holder)
+    return ()
+
+
+def _processes(built: Programs, state: Path) -> list[Process]:
+    return [
+        *control_plane.processes(built, state),
+        node.containerd(built, state),
+        node.kubelet(built, state),
+        node.kube_proxy(built, state),
+        *([node.network_policy(state)] if importlib.util.find_spec("local.network_policy") else []),
+    ]
+
+
+def _missing(wanted: Sequence[Process], state: Path) -> list[Process]:
+    return [each for each in wanted if process.pid(each, state) is None]
+
+
+def _stop(state: Path) -> None:
+    """End all processes and undo what was changed on the machine; the cluster's data stay."""
+    process.kill(state)
+    cgroups.remove()
+    if host.prepared(state):
+        host.restore(state, debian.tools())
+
+
+def _load(runtime: Runtime, images: Sequence[Image]) -> None:
+    for each in runtime.missing(images):
+        runtime.load(each)
+
+
+def _wait_until_usable(state: Path, started: _Started) -> None:
+    asked = Api(state)
+    path = f"/api/v1/nodes/{addresses.NODE_NAME}"
+    _until(lambda: asked.has_condition(path, "Ready"), 60, "the node", state, started)
+    for deployment in _DEPLOYMENTS:
+        path = f"/apis/apps/v1/namespaces/{deployment}"
+        _until(lambda path=path: asked.has_condition(path, "Available"), 90, deployment, state, started)
+
+
+def _until(done: Callable[[], bool], timeout: float, what: str, state: Path, started: _Started) -> None:
+    """Wait for `done`, but no longer than the processes that were started live."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        for name, each in started.items():
+            if each.poll() is not None:
+                log = process.log_file(state, name)
+                raise RuntimeError(f"{name} stopped (exit status {each.returncode}). {log} ends with:\n{_tail(log)}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Waited {timeout:.0f} s for {what} of the cluster; see {state / 'logs'}.")
+        time.sleep(0.1)
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _manifests(state: Path) -> str:
+    values = {
+        "BUSYBOX": image.BUSYBOX,
+        "CLUSTER_DOMAIN": addresses.CLUSTER_DOMAIN,
+        "COREDNS": image.COREDNS,
+        "DNS_SERVICE_IP": addresses.DNS_SERVICE_IP,
+        "LOCAL_PATH_PROVISIONER": image.LOCAL_PATH_PROVISIONER,
+        "VOLUMES": str(state / "volumes"),
+    }
+    text = "---\n".join(file.read_text() for file in sorted(_MANIFESTS.glob("*.yaml")))
+    for name, value in values.items():  # no string.Template: the shell scripts in them have $NAMEs of their own
+        text = text.replace(f"${{{name}}}", value)
+    return text
+
+
+def _check_internal(images: Sequence[Image]) -> None:
+    given = [each.ref for each in images[: len(image.INTERNAL)]]
+    if sorted(given) != sorted(image.INTERNAL):
+        raise ValueError(f"The images must begin with {', '.join(image.INTERNAL)}; given were {', '.join(given)}.")
