@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pulumi
 from google.protobuf.empty_pb2 import Empty  # ty: ignore[import-not-found] the generated module has no types
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
@@ -26,7 +27,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
-class PolicyPackError(RuntimeError):
+class PolicyPackError(pulumi.RunError):
     """The pack did not start, failed while it ran, or its configuration doesn't fit it."""
 
 
@@ -69,11 +70,16 @@ def report(findings: Sequence[Finding]) -> str:
         lines.append(f"{policy}:")
         for finding in findings:
             if finding.policy == policy:
-                resource = finding.urn.partition("::")[2].partition("::")[2].replace("::", " ")
                 message = finding.message.replace("\n", "\n    ")
-                lines.append(f"  [{finding.level}] {resource + ': ' if resource else ''}{message}")
+                lines.append(f"  [{finding.level}] {_resource(finding.urn)}{message}")
     blocking = sum(finding.blocks for finding in findings)
     return "\n".join([*lines, f"{len(findings)} findings, {blocking} of which block a deployment."])
+
+
+def _resource(urn: str) -> str:
+    """Type and logical name, to begin a line with; the types of the parents only make it long."""
+    types, _, name = urn.partition("::")[2].partition("::")[2].partition("::")
+    return f"{types.rpartition('$')[2]} {name}: " if urn else ""
 
 
 @contextmanager

@@ -83,7 +83,9 @@ def _run(
         loop = asyncio.get_running_loop()
         loop.set_default_executor(_Inline())
         # asyncio would only log these. Most are a second copy of what the program's end raises anyway.
-        loop.set_exception_handler(lambda _, context: unretrieved.append(context.get("exception", RuntimeError(context))))
+        loop.set_exception_handler(
+            lambda _, context: unretrieved.append(context.get("exception", RuntimeError(context)))
+        )
         pulumi.runtime.settings.configure(settings)
         pulumi.runtime.config.set_all_config(config.values, sorted(config.secret_keys))
         await pulumi.runtime.stack.run_in_stack(program)
@@ -107,7 +109,7 @@ class _Inline(ThreadPoolExecutor):
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = REPOSITORY) -> int:
-    """The command line. Returns the exit code: 1 if a mandatory policy is violated or couldn't run."""
+    """The command line. Returns the exit code: 1 for wrong settings, a violated policy or one that couldn't run."""
     parser = argparse.ArgumentParser(prog="python -m infra.offline", description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
     render = commands.add_parser("render", help="write the stack's manifests, charts and inventory")
@@ -116,12 +118,17 @@ def main(arguments: Sequence[str] | None = None, root: Path = REPOSITORY) -> int
     for command in (render, check):
         command.add_argument("stack", help=f"one of: {', '.join(stack_config.stacks(root))}")
     options = parser.parse_args(arguments)
+    from pulumi import RunError
+
     try:
         if options.command == "render":
             return _render(options.stack, options.out, root)
         return _check(options.stack, root)
     except stack_config.UnknownStackError as error:
         parser.error(str(error))
+    except RunError as error:  # what a program raises to be shown as it is, without a traceback
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _render(stack: str, directory: Path, root: Path) -> int:

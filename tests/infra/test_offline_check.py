@@ -136,7 +136,7 @@ def test_the_configuration_file_changes_levels_and_properties_and_a_misspelt_pol
 
 def test_a_pack_that_fails_is_an_error_with_its_reason_and_not_a_pass(root):
     (root / "policies" / "__main__.py").write_text("raise SystemExit('the pack is broken')")
-    with pytest.raises(check.PolicyPackError, match="did not start. It said: the pack is broken"):
+    with pytest.raises(check.PolicyPackError, match=r"did not start\. It said: the pack is broken"):
         findings(root, lambda: deployment(1))
 
     (root / "policies" / "__main__.py").write_text(PACK.replace("least = ", "least = 1 / 0 #"))
@@ -158,3 +158,13 @@ def test_the_command_names_the_stacks_there_are_for_an_unknown_one(root, capsys)
 
     assert "There is no stack 'prd'" in capsys.readouterr().err
     assert not (root / "out").exists()
+
+
+def test_the_command_shows_what_is_wrong_with_the_settings_as_it_is(root, monkeypatch, capsys):
+    def program():
+        raise pulumi.RunError("Pulumi.dev.yaml: demo:replicas is 0, but must be at least 1")
+
+    monkeypatch.setattr(offline, "_platform", program)
+
+    assert offline.main(["render", "dev", "--out", str(root / "out")], root) == 1
+    assert capsys.readouterr().err == "Pulumi.dev.yaml: demo:replicas is 0, but must be at least 1\n"

@@ -157,13 +157,13 @@ def test_an_exception_in_the_program_surfaces_as_itself(run):
         password.result.apply(lambda _: 1 / 0)
 
     def fails_in_an_input():
-        config_map("settings", {"key": pulumi.Output.from_input("text").apply(lambda text: text.missing)})
+        config_map("settings", {"key": pulumi.Output.from_input("text").apply(lambda text: str({}[text]))})
 
     with pytest.raises(ZeroDivisionError, match="at once"):
         run(fails_at_once)
     with pytest.raises(ZeroDivisionError):
         run(fails_in_an_apply)
-    with pytest.raises(AttributeError, match="missing"):
+    with pytest.raises(KeyError, match="text"):
         run(fails_in_an_input)
 
 

@@ -51,7 +51,11 @@ def platform() -> None:
     kubernetes.core.v1.ConfigMap(
         "settings",
         metadata=metadata("settings", namespace.metadata["name"]),
-        data={"url": pulumi.Output.secret(f"redis://:{DISTINCTIVE}@redis"), "script": "set -e\nrun\n", "ref": "1234e567"},
+        data={
+            "url": pulumi.Output.secret(f"redis://:{DISTINCTIVE}@redis"),
+            "script": "set -e\nrun\n",
+            "ref": "1234e567",
+        },
     )
     kubernetes.helm.v3.Release(
         "operator",
@@ -62,7 +66,9 @@ def platform() -> None:
         repository_opts={"repo": "https://charts.example.org"},
         values={"auth": {"token": pulumi.Output.secret(DISTINCTIVE)}, "replicas": 2},
     )
-    gcp.secretmanager.SecretVersion("token", secret="projects/p/secrets/token", secret_data=pulumi.Output.secret(DISTINCTIVE))
+    gcp.secretmanager.SecretVersion(
+        "token", secret="projects/p/secrets/token", secret_data=pulumi.Output.secret(DISTINCTIVE)
+    )
     pulumi.export("token", pulumi.Output.secret(DISTINCTIVE))
 
 
