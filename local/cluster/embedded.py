@@ -18,6 +18,7 @@ from local.cluster.runtime import Runtime
 from local.progress import step
 
 _MANIFESTS = Path(__file__).parent / "manifests"
+_REPOSITORY = Path(__file__).parents[2]
 _DEPLOYMENTS = ("kube-system/deployments/coredns", "local-path-storage/deployments/local-path-provisioner")
 
 _Started = dict[str, subprocess.Popen[bytes]]
@@ -49,6 +50,7 @@ def up(images: Sequence[Image]) -> Path:
         _wait_until_usable(state, started)
         progress.update("loading images")
         rest.result()
+        _until(lambda: not _missing(_processes(built, state), state), 10, "all processes", state, started)
     return config_file(state)
 
 
@@ -108,11 +110,13 @@ def _start_missing(wanted: Sequence[Process], state: Path, built: Programs) -> _
 
 
 def _wrapper(started: Process, state: Path, built: Programs) -> tuple[str, ...]:
-    """The mount namespace that a process belongs in."""
+    """What puts a process where it belongs: a mount namespace, or Python's search path."""
     if started.name == "containerd":
         return node.NEW_NAMESPACE
     if started.name == "kubelet" and (holder := process.pid(node.containerd(built, state), state)):
         return node.namespace_of(holder)
+    if started.name == "network-policy":
+        return ("env", f"PYTHONPATH={_REPOSITORY}")
     return ()
 
 
@@ -122,7 +126,7 @@ def _processes(built: Programs, state: Path) -> list[Process]:
         node.containerd(built, state),
         node.kubelet(built, state),
         node.kube_proxy(built, state),
-        *([node.network_policy(state)] if importlib.util.find_spec("local.network_policy") else []),
+        *([node.network_policy(state)] if importlib.util.find_spec("local.network_policy.__main__") else []),
     ]
 
 
