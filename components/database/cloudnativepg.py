@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 from pulumi import Output
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 from pulumi_random import RandomPassword
 
 from components.database.settings import CloudNativePGSettings
@@ -80,7 +81,7 @@ class CloudNativePG(pulumi.ComponentResource):
                 "namespace": namespace,
                 "annotations": {"pulumi.com/waitFor": "condition=Ready"},
             },
-            spec=_cluster_spec(settings),
+            spec=_cluster_spec(settings, namespace),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ca_secret, *role_secrets, *policies]),
         )
         CustomResource(
@@ -109,6 +110,14 @@ class CloudNativePG(pulumi.ComponentResource):
             spec=_pooler_spec(settings),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[postgresql]),
         )
+        if settings.pooler.instances > 1:
+            # The operator makes budgets for the servers, and none for the poolers.
+            PodDisruptionBudget(
+                f"{POOLER}-budget",
+                metadata={"name": POOLER, "namespace": namespace},
+                spec={"max_unavailable": 1, "selector": {"match_labels": dict(poolers(namespace).labels)}},
+                opts=inside,
+            )
         self.metadata = DatabaseConnection(
             direct=Endpoint(f"{CLUSTER}-rw.{namespace}.svc", POSTGRESQL_PORT, (instances(namespace),)),
             pooled=Endpoint(f"{POOLER}.{namespace}.svc", POSTGRESQL_PORT, (poolers(namespace),)),
@@ -142,7 +151,7 @@ def _password(name: str, role: str, inside: pulumi.ResourceOptions) -> Output[st
     return RandomPassword(f"{name}-{role.replace('_', '-')}-password", length=32, special=False, opts=inside).result
 
 
-def _cluster_spec(settings: CloudNativePGSettings) -> dict[str, Any]:
+def _cluster_spec(settings: CloudNativePGSettings, namespace: str) -> dict[str, Any]:
     memory = quantity(settings.resources.memory)
     storage_class = {"storageClass": settings.storage_class} if settings.storage_class else {}
     postgresql: dict[str, Any] = {
@@ -175,7 +184,7 @@ def _cluster_spec(settings: CloudNativePGSettings) -> dict[str, Any]:
         "enablePDB": settings.instances > 1,
         "certificates": {
             "serverCASecret": f"{CLUSTER}-server-ca",
-            "serverAltDNSNames": [POOLER],
+            "serverAltDNSNames": [POOLER, f"{POOLER}.{namespace}", f"{POOLER}.{namespace}.svc"],
         },
         "bootstrap": {"initdb": {"database": METADATA, "owner": METADATA, "secret": {"name": _role_secret(METADATA)}}},
         "managed": {
