@@ -1,0 +1,40 @@
+"""`python -m local.network_policy`: enforce network policies until SIGTERM or SIGINT."""
+
+import argparse
+import logging
+import signal
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from kubernetes import config
+
+from local.network_policy.controller import Controller
+from local.network_policy.rules import Network
+
+
+def main() -> None:
+    """Parse the command line and run the controller."""
+    parser = argparse.ArgumentParser(prog="python -m local.network_policy", description=__doc__)
+    parser.add_argument("--kubeconfig", type=Path, required=True, help="may list pods, namespaces and networkpolicies")
+    parser.add_argument("--pod-cidr", type=IPv4Network, required=True, help="addresses of the pods: 10.244.0.0/16")
+    parser.add_argument("--node-ip", type=IPv4Address, required=True, help="the node's address for pods: 172.30.0.1")
+    parser.add_argument("--nft", default="nft", help="the nft program (default: the one on PATH)")
+    parser.add_argument("--ready-file", type=Path, help="touched when the policies are enforced for the first time")
+    arguments = parser.parse_args()
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if arguments.ready_file:
+        arguments.ready_file.unlink(missing_ok=True)
+    controller = Controller(
+        config.new_client_from_config(str(arguments.kubeconfig)),
+        Network(arguments.pod_cidr, arguments.node_ip),
+        arguments.nft,
+        arguments.ready_file,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: controller.stop())
+    controller.run()
+
+
+if __name__ == "__main__":
+    main()
