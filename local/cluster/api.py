@@ -26,17 +26,13 @@ class Api:
         except OSError:
             return False
 
-    def has_condition(self, path: str, condition: str) -> bool:
-        """Whether the object at `path` (`/api/v1/nodes/local`) is there with the condition true."""
+    def get(self, path: str) -> dict[str, Any]:
+        """The object at `path` (`/api/v1/nodes/local`); empty where there is none, or no answer."""
         try:
             status, body = self._get(path)
         except OSError:
-            return False
-        if status != http.HTTPStatus.OK:
-            return False
-        thing: dict[str, Any] = json.loads(body)
-        conditions = thing.get("status", {}).get("conditions", [])
-        return any(each["type"] == condition and each["status"] == "True" for each in conditions)
+            return {}
+        return json.loads(body) if status == http.HTTPStatus.OK else {}
 
     def _get(self, path: str) -> tuple[int, bytes]:
         connection = http.client.HTTPSConnection(NODE_IP, API_PORT, context=self._tls, timeout=5)

@@ -9,7 +9,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from local import debian, paths
-from local.cluster import addresses, api, cgroups, control_plane, host, image, kubeconfig, node, pki, process, programs
+from local.cluster import (
+    addresses,
+    api,
+    cgroups,
+    control_plane,
+    health,
+    host,
+    image,
+    kubeconfig,
+    node,
+    pki,
+    process,
+    programs,
+)
 from local.cluster.api import Api
 from local.cluster.image import Image
 from local.cluster.process import Process
@@ -19,7 +32,6 @@ from local.progress import step
 
 _MANIFESTS = Path(__file__).parent / "manifests"
 _REPOSITORY = Path(__file__).parents[2]
-_DEPLOYMENTS = ("kube-system/deployments/coredns", "local-path-storage/deployments/local-path-provisioner")
 
 _Started = dict[str, subprocess.Popen[bytes]]
 
@@ -47,7 +59,8 @@ def up(images: Sequence[Image]) -> Path:
         started |= _start_missing(_processes(built, state), state, built)
         api.apply(built, config_file(state), _manifests(state))
         progress.update("waiting for the node, names and storage")
-        _wait_until_usable(state, started)
+        since = process.started(node.containerd(built, state), state)
+        _until(lambda: health.usable(Api(state), since), 120, "node, names and storage", state, started)
         progress.update("loading images")
         rest.result()
         _until(lambda: not _missing(_processes(built, state), state), 10, "all processes", state, started)
@@ -145,15 +158,6 @@ def _stop(state: Path) -> None:
 def _load(runtime: Runtime, images: Sequence[Image]) -> None:
     for each in runtime.missing(images):
         runtime.load(each)
-
-
-def _wait_until_usable(state: Path, started: _Started) -> None:
-    asked = Api(state)
-    path = f"/api/v1/nodes/{addresses.NODE_NAME}"
-    _until(lambda: asked.has_condition(path, "Ready"), 60, "the node", state, started)
-    for deployment in _DEPLOYMENTS:
-        path = f"/apis/apps/v1/namespaces/{deployment}"
-        _until(lambda path=path: asked.has_condition(path, "Available"), 90, deployment, state, started)
 
 
 def _until(done: Callable[[], bool], timeout: float, what: str, state: Path, started: _Started) -> None:

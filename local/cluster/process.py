@@ -77,6 +77,17 @@ def pid(process: Process, owner: Path) -> int | None:
     return None
 
 
+def started(process: Process, owner: Path) -> float:
+    """When `process` started, in seconds since 1970; 0 where it doesn't run."""
+    running = pid(process, owner)
+    if running is None:
+        return 0.0
+    # The name, in parentheses, may hold spaces; the start is 20 fields behind it, in ticks since boot.
+    ticks = int(Path(f"/proc/{running}/stat").read_text().rpartition(")")[2].split()[19])
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - since_boot
+
+
 def running(owner: Path, name: str = "") -> list[int]:
     """Ids of all processes that were started for `owner` (as `name`), and of what they started in turn."""
     return list(_marked(f"{owner}:{name}:" if name else f"{owner}:"))
