@@ -48,7 +48,7 @@ def write(archive: Path, ref: str, root: Path, run: RunConfig, *, on: Path | Non
         below = _layers(on) if on else []
         layers = [*below, {"mediaType": _LAYER, "digest": digest, "size": layer.stat().st_size}]
         config = {
-            "architecture": _ARCHITECTURE[platform.machine()],
+            "architecture": architecture(),
             "os": "linux",
             "config": run.as_oci(),
             "rootfs": {"type": "layers", "diff_ids": [each["digest"] for each in layers]},
@@ -56,6 +56,11 @@ def write(archive: Path, ref: str, root: Path, run: RunConfig, *, on: Path | Non
         _write_archive(archive, ref, json.dumps(config).encode(), layers, layer)
     finally:
         layer.unlink()
+
+
+def architecture() -> str:
+    """This machine's processor, by the name that Go and container images use: `amd64`."""
+    return _ARCHITECTURE[platform.machine()]
 
 
 def manifest(archive: Path) -> dict[str, Any]:
