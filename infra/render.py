@@ -94,8 +94,11 @@ def write(rendered: Mapping[str, str], directory: Path) -> None:
 
 def redacted(registration: Registration) -> dict[str, Any]:
     """A resource's inputs, with `<secret>` for each value that is secret. Keys stay: a Secret still shows its own."""
-    # A Secret's data is secret even if nobody marked it: the SDK lists it among the additional secret outputs.
-    secrets = registration.secrets | {(key,) for key in registration.additional_secret_outputs}
+    # An output that is always secret is no less so as an input, and a Secret's data is, even if nobody marked it.
+    keys = {*registration.additional_secret_outputs}
+    if registration.inputs.get("kind") == "Secret":
+        keys |= {"data", "stringData"}
+    secrets = registration.secrets | {(key,) for key in keys}
 
     def hide(value: Any, path: ValuePath, *, is_secret: bool) -> Any:
         is_secret = is_secret or path in secrets

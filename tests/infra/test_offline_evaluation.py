@@ -1,5 +1,7 @@
 """Evaluating a program without an engine: what is recorded, and what can't be hidden."""
 
+import asyncio
+import contextvars
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,8 +161,16 @@ def test_an_exception_in_the_program_surfaces_as_itself(run):
     def fails_in_an_input():
         config_map("settings", {"key": pulumi.Output.from_input("text").apply(lambda text: str({}[text]))})
 
+    def fails_in_a_task_that_nobody_awaits():
+        async def fail() -> None:
+            raise ZeroDivisionError("in a task")
+
+        asyncio.ensure_future(fail())  # noqa: RUF006 that nobody keeps it is the point
+
     with pytest.raises(ZeroDivisionError, match="at once"):
         run(fails_at_once)
+    with pytest.raises(ZeroDivisionError, match="in a task"):
+        run(fails_in_a_task_that_nobody_awaits)
     with pytest.raises(ZeroDivisionError):
         run(fails_in_an_apply)
     with pytest.raises(KeyError, match="text"):
@@ -183,6 +193,24 @@ def test_one_evaluation_leaves_nothing_behind_for_the_next(run):
     assert [registration.name for registration in recording.registrations] == ["other"]
     assert recording.find(CONFIG_MAP, "other").inputs["data"] == {"key": "unset"}
     assert (recording.stack, dict(recording.outputs)) == ("prod", {})
+
+
+def test_a_root_resource_that_the_caller_has_does_not_get_in_the_way(run):
+    def with_a_root_resource() -> Recording:
+        pulumi.runtime.settings.set_root_resource(pulumi.Resource.__new__(pulumi.Resource))
+        return run(lambda: config_map("settings", {"key": "value"}))
+
+    recording = contextvars.copy_context().run(with_a_root_resource)
+
+    assert recording.find(CONFIG_MAP, "settings").parent == "urn:pulumi:dev::demo::pulumi:pulumi:Stack::demo-dev"
+
+
+def test_independent_resources_are_recorded_in_the_order_of_the_program(run):
+    names = [f"settings-{number}" for number in range(200)]
+
+    recording = run(lambda: [config_map(name, {}) for name in names])
+
+    assert [registration.name for registration in recording.registrations] == names
 
 
 def test_an_unknown_stack_is_refused_by_naming_those_there_are(run):

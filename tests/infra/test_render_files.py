@@ -98,6 +98,23 @@ def test_a_secret_is_nowhere_in_the_files_and_everything_else_is(root, tmp_path)
     assert [entry["name"] for entry in inventory] == ["token", "password"]
 
 
+def test_secret_data_that_nobody_marked_is_hidden_too(root):
+    def program():
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata("plain"), "data": {"key": DISTINCTIVE}}
+        pulumi.CustomResource("kubernetes:core/v1:Secret", "plain", secret)
+        kubernetes.core.v1.ConfigMap(
+            "map",
+            metadata=metadata("map"),
+            data={"key": DISTINCTIVE},
+            opts=pulumi.ResourceOptions(additional_secret_outputs=["data"]),
+        )
+
+    rendered = render.files(evaluate("dev", program=program, root=root))
+
+    for file in ("secret_airflow_plain", "configmap_airflow_map"):
+        assert yaml.safe_load(rendered[f"layer-00/{file}.yaml"])["data"] == {"key": "<secret>"}
+
+
 def test_an_engineless_deployment_gets_the_real_values_of_the_same_objects(root, tmp_path):
     recording = evaluate("dev", program=platform, root=root, generated=Stored(tmp_path / "generated.json"))
 
@@ -154,6 +171,7 @@ def test_text_that_a_kubernetes_client_would_read_as_a_number_is_quoted(root):
 
     settings = rendered["layer-01/configmap_airflow_settings.yaml"]
     assert "ref: '1234e567'" in settings
+    assert list(yaml.safe_load(settings)) == ["apiVersion", "data", "kind", "metadata"], "keys are sorted"
     assert "script: |\n    set -e\n    run\n" in settings, "a script stays readable"
 
 
