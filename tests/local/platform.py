@@ -1,0 +1,79 @@
+"""The running platform, as tests of it need it: its API, its cluster, variants of its stack."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client, config
+
+from infra import offline
+from infra.generated import Stored
+from infra.render import objects
+from local import apply, target
+from local.airflow_api import AirflowApi
+from local.first_run import sign_in
+from local.progress import step
+from local.target import Target
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The stack local, deployed."""
+
+    target: Target
+    core: client.CoreV1Api
+    apps: client.AppsV1Api
+    custom: client.CustomObjectsApi
+
+    @classmethod
+    def connect(cls) -> "Platform":
+        """To the platform that `make up` brought."""
+        here = target.choose(None)
+        loaded = config.new_client_from_config(str(here.kubeconfig), here.context)
+        return cls(here, client.CoreV1Api(loaded), client.AppsV1Api(loaded), client.CustomObjectsApi(loaded))
+
+    def sign_in(self) -> AirflowApi:
+        """Airflow's API, as the administrator."""
+        return sign_in(self.target)
+
+    def sql(self, statement: str, database: str = "airflow") -> list[str]:
+        """Rows that the primary answers, columns separated by `|`."""
+        primary = self.primary()
+        command = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname", database, "--command", statement]
+        done = self.kubectl("exec", "-n", "airflow-data", primary, "-c", "postgres", "--", *command)
+        return done.splitlines()
+
+    def primary(self) -> str:
+        """Name of the pod that is the database's primary."""
+        selector = "cnpg.io/cluster=airflow-db,cnpg.io/instanceRole=primary"
+        (pod,) = self.core.list_namespaced_pod("airflow-data", label_selector=selector).items
+        return str(pod.metadata and pod.metadata.name)
+
+    def kubectl(self, *arguments: str) -> str:
+        """Output of kubectl. Raises subprocess.CalledProcessError."""
+        from local.cluster import programs
+
+        binary = programs.build().kubectl
+        done = subprocess.run(
+            [binary, *arguments], env=self.target.environment(), capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    def deploy(self, change: Callable[[dict[str, Any]], None], directory: Path) -> None:
+        """Deploy the stack local, with its configuration changed in place by `change`."""
+        (directory / "stacks").mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "Pulumi.yaml", directory)
+        stack = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.local.yaml").read_text())
+        change(stack["config"])
+        (directory / "stacks" / "Pulumi.local.yaml").write_text(yaml.safe_dump(stack))
+        generated = Stored(self.target.state / "generated.json")
+        recording = offline.evaluate("local", generated=generated, root=directory)
+        kubernetes = apply.dynamic_client(self.target.kubeconfig, self.target.context, directory / "discovery.json")
+        with step("Deploying a variant of the stack local") as progress:
+            print(apply.apply("local", objects(recording), kubernetes, progress))

@@ -1,0 +1,118 @@
+"""Least privilege on the running platform: what its pods hold, may do, and may reach."""
+
+import hashlib
+import json
+import secrets
+from typing import Any
+
+import pytest
+import requests
+from kubernetes import client
+
+from local.airflow_api import AirflowApi
+from tests.local.platform import Platform
+
+pytestmark = pytest.mark.cluster
+NAMESPACES = ("airflow", "airflow-tasks", "airflow-data")
+
+
+def _create(airflow: AirflowApi, path: str, key: str, body: dict[str, Any]) -> None:
+    try:
+        airflow.request("POST", path, json=body)
+    except requests.HTTPError as error:
+        if error.response is None or error.response.status_code != requests.codes.conflict:
+            raise
+        airflow.request("PATCH", f"{path}/{body[key]}", json=body)
+
+
+def test_a_task_reads_a_variable_and_a_connection_and_holds_no_secret(platform: Platform, airflow: AirflowApi) -> None:
+    greeting, password = secrets.token_hex(8), secrets.token_hex(8)
+    _create(airflow, "/variables", "key", {"key": "greeting", "value": greeting})
+    connection = {"connection_id": "orders_db", "conn_type": "postgres", "host": "db.example.com"}
+    _create(airflow, "/connections", "connection_id", connection | {"login": "orders", "password": password})
+    # At rest they are encrypted.
+    assert password not in "".join(platform.sql("SELECT password FROM connection"))
+
+    dag = "reads_variable_and_connection"
+    airflow.wait_for_dag(dag)
+    run = airflow.trigger(dag)
+    assert airflow.wait_for_run(dag, run) == "success"
+    digest = {"greeting": greeting, "password": password}
+    assert airflow.result(dag, run, "read") == {
+        name: hashlib.sha256(value.encode()).hexdigest() for name, value in digest.items()
+    }
+    seen = airflow.result(dag, run, "look_around")
+    assert seen["files"] == []
+    # The task's supervisor sets one itself, to a value that no driver accepts.
+    held = {name for name in seen["environment"] if name.startswith("AIRFLOW__")}
+    assert held <= {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"}
+
+
+def test_no_pod_is_root_or_writes_its_root_or_lacks_limits(platform: Platform) -> None:
+    count = 0
+    for namespace in NAMESPACES:
+        for pod in platform.core.list_namespaced_pod(namespace).items:
+            raw: dict[str, Any] = client.ApiClient().sanitize_for_serialization(pod)
+            inherited = raw["spec"].get("securityContext", {})
+            for container in [*raw["spec"].get("initContainers", []), *raw["spec"]["containers"]]:
+                where = f"{raw['metadata']['name']}/{container['name']}"
+                context = inherited | container["securityContext"]
+                assert context["runAsNonRoot"] is True, where
+                assert context.get("runAsUser", 1) != 0, where
+                assert context["readOnlyRootFilesystem"] is True, where
+                assert set(container["resources"]["requests"]) >= {"cpu", "memory"}, where
+                assert set(container["resources"]["limits"]) >= {"cpu", "memory"}, where
+                count += 1
+    assert count >= 9
+
+
+def test_only_pods_that_call_the_kubernetes_api_have_a_token_for_it(platform: Platform) -> None:
+    holders = set()
+    for namespace in NAMESPACES:
+        for pod in platform.core.list_namespaced_pod(namespace).items:
+            raw: dict[str, Any] = client.ApiClient().sanitize_for_serialization(pod)
+            for volume in raw["spec"].get("volumes", []):
+                if any("serviceAccountToken" in source for source in volume.get("projected", {}).get("sources", [])):
+                    labels = raw["metadata"]["labels"]
+                    holders.add(labels.get("app.kubernetes.io/name", labels.get("cnpg.io/cluster")))
+    # PostgreSQL's and PgBouncer's instance managers watch their own Cluster and Pooler.
+    assert holders == {"airflow-scheduler", "postgresql", "airflow-db-pooler-rw"}
+
+
+def test_the_namespaces_refuse_a_pod_that_is_not_restricted(platform: Platform) -> None:
+    pod: Any = {
+        "metadata": {"name": "not-restricted"},
+        "spec": {"containers": [{"name": "shell", "image": "localhost/airflow-platform/busybox:1.35"}]},
+    }
+    for namespace in NAMESPACES:
+        with pytest.raises(client.ApiException) as refused:
+            platform.core.create_namespaced_pod(namespace, pod, dry_run="All")
+        assert 'violates PodSecurity "restricted' in json.loads(str(refused.value.body))["message"]
+
+
+def test_a_task_reaches_the_execution_api_and_nothing_else(platform: Platform, airflow: AirflowApi) -> None:
+    def address(namespace: str, selector: str) -> str:
+        pod = platform.core.list_namespaced_pod(namespace, label_selector=selector).items[0]
+        return str(pod.status and pod.status.pod_ip)
+
+    log_server = address("airflow-tasks", "app.kubernetes.io/name=airflow-log-server")
+    allowed = ["airflow-execution-api.airflow.svc:8080"]
+    denied = [
+        "airflow-db-rw.airflow-data.svc:5432",
+        "airflow-db-pooler-rw.airflow-data.svc:5432",
+        f"{address('airflow-data', 'cnpg.io/cluster=airflow-db')}:5432",
+        f"{log_server}:8793",
+        "airflow-log-server.airflow-tasks.svc:8793",
+        "airflow-api-server.airflow.svc:8080",
+        f"{address('airflow', 'app.kubernetes.io/name=airflow-scheduler')}:8974",
+        "kubernetes.default.svc:443",
+        "172.30.0.1:6443",
+        "172.30.0.1:10250",
+        "172.30.0.1:30080",
+    ]
+    airflow.wait_for_dag("probes_network")
+    run = airflow.trigger("probes_network", {"targets": [*allowed, *denied]})
+    assert airflow.wait_for_run("probes_network", run) == "success"
+    found = airflow.result("probes_network", run, "probe")
+    assert [target for target, outcome in found.items() if outcome == "connected"] == allowed
+    assert set(found) == {*allowed, *denied}
