@@ -41,7 +41,9 @@ def evaluate(
     # context variables. So evaluations can't see each other, and this can be called from anywhere.
     with ThreadPoolExecutor(max_workers=1) as thread:
         context = contextvars.Context()
-        arguments = config, preview, generated or Placeholders(), program or _platform, root
+        # A preview makes no values, so it must not have a store make and keep any.
+        source = Placeholders() if preview or generated is None else generated
+        arguments = config, preview, source, program or _platform, root
         return thread.submit(lambda: context.run(_run, *arguments)).result()
 
 
@@ -97,7 +99,7 @@ def _run(
 
 
 class _Inline(ThreadPoolExecutor):
-    """Runs each call at once, in the caller's thread: the SDK's requests then come in the same order every time."""
+    """Runs each call at once, in the caller's thread: the SDK's requests come one by one, always in the same order."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()

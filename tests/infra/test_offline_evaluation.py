@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -13,6 +14,7 @@ import pulumi_tls as tls
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from infra.generated import Stored
 from infra.offline import evaluate
 from infra.recording import UNKNOWN, Recording
 from infra.stack_config import UnknownStackError
@@ -35,8 +37,8 @@ def run(tmp_path: Path) -> Callable[..., Recording]:
     )
     (tmp_path / "stacks" / "Pulumi.prod.yaml").write_text("config: {}\n")
 
-    def run(program: Callable[[], None], stack: str = "dev", *, preview: bool = False) -> Recording:
-        return evaluate(stack, program=program, preview=preview, root=tmp_path)
+    def run(program: Callable[[], None], stack: str = "dev", **options: Any) -> Recording:
+        return evaluate(stack, program=program, root=tmp_path, **options)
 
     return run
 
@@ -119,13 +121,14 @@ def test_configuration_arrives_as_the_engine_hands_it_over(run):
     assert token.secrets == {("data", "token")}
 
 
-def test_a_preview_does_not_know_what_providers_compute(run):
+def test_a_preview_does_not_know_what_providers_compute_and_makes_nothing(run, tmp_path):
     def program():
         password = random.RandomPassword("password", length=20)
         account = gcp.serviceaccount.Account("runner", account_id="runner", project="p")
         config_map("settings", {"password": password.result, "account": account.email, "plain": "known"})
 
-    settings = run(program, preview=True).find(CONFIG_MAP, "settings")
+    settings = run(program, preview=True, generated=Stored(tmp_path / "generated.json")).find(CONFIG_MAP, "settings")
+    assert not (tmp_path / "generated.json").exists()
     assert settings.inputs["data"] == {"password": UNKNOWN, "account": UNKNOWN, "plain": "known"}
     assert settings.unknowns == {("data", "password"), ("data", "account")}
 
@@ -205,12 +208,15 @@ def test_a_root_resource_that_the_caller_has_does_not_get_in_the_way(run):
     assert recording.find(CONFIG_MAP, "settings").parent == "urn:pulumi:dev::demo::pulumi:pulumi:Stack::demo-dev"
 
 
-def test_independent_resources_are_recorded_in_the_order_of_the_program(run):
-    names = [f"settings-{number}" for number in range(200)]
+def test_independent_resources_are_recorded_in_the_order_of_the_program_however_long_each_takes(run, tmp_path):
+    def program():
+        tls.PrivateKey("slow", algorithm="RSA", rsa_bits=3072)
+        for name in ("second", "third"):
+            config_map(name, {})
 
-    recording = run(lambda: [config_map(name, {}) for name in names])
+    recording = run(program, generated=Stored(tmp_path / "generated.json"))
 
-    assert [registration.name for registration in recording.registrations] == names
+    assert [registration.name for registration in recording.registrations] == ["slow", "second", "third"]
 
 
 def test_an_unknown_stack_is_refused_by_naming_those_there_are(run):
