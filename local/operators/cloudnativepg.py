@@ -11,9 +11,8 @@ from typing import Any
 
 import yaml
 from kubernetes import config
-from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import ResourceNotFoundError
+from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError, ResourceNotFoundError
 
 from local import go_build
 from local.cluster.image import Image
@@ -73,7 +72,7 @@ def install(kubeconfig: Path) -> bool:
     """Apply `manifest` to the cluster, whose nodes have the image, and wait until the operator and its webhook answer.
 
     Returns whether anything changed: a second run changes nothing. Raises TimeoutError when it is not ready within
-    3 minutes, and the client's ApiException when the API server refuses an object.
+    3 minutes, and the client's DynamicApiError when the API server refuses an object.
     """
     # The client keeps what it discovers in a file; by default it would stay behind in /tmp.
     with step(f"Installing CloudNativePG {VERSION}", "15 s") as progress, tempfile.TemporaryDirectory() as folder:
@@ -104,9 +103,7 @@ def _apply(api: DynamicClient, wanted: dict[str, Any]) -> bool:
     name, namespace = wanted["metadata"]["name"], wanted["metadata"].get("namespace")
     try:
         before = resource.get(name=name, namespace=namespace).metadata.resourceVersion
-    except ApiException as error:
-        if error.status != 404:
-            raise
+    except NotFoundError:
         before = None
     applied = resource.server_side_apply(
         body=wanted, name=name, namespace=namespace, field_manager=_FIELD_MANAGER, force_conflicts=True
@@ -137,6 +134,6 @@ def _missing(api: DynamicClient) -> str:
         clusters.create(body=_QUESTION, namespace=NAMESPACE, dry_run="All")
     except ResourceNotFoundError:
         return "its custom resources"
-    except ApiException as error:
-        return f"its webhook ({error.reason})"
+    except DynamicApiError as error:
+        return f"its webhook ({error.summary()})"
     return ""
