@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 STACKS := $(patsubst stacks/Pulumi.%.yaml,%,$(wildcard stacks/Pulumi.*.yaml))
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up down password install test test-cluster test-teardown lint bench goldens docs clean
+.PHONY: help up down password install test test-cluster lint bench goldens docs clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -34,8 +34,9 @@ lint: install  ## formatting, lint, types, import rules
 test: lint  ## everything that needs no cluster
 	@$(PYTHON) -m pytest -m "not cluster" -n 2
 
-test-cluster: install  ## what needs the embedded Kubernetes: brings it up, tests, takes it down
-	@$(PYTHON) -m local.cluster_tests
+test-cluster: install  ## what needs the embedded Kubernetes: brings it up, tests, takes it down (unless it was up)
+	@set -e; if ! $(PYTHON) -m local running; then trap '$(PYTHON) -m local down' EXIT; fi; \
+	$(PYTHON) -m local up; $(PYTHON) -m pytest -m cluster -v
 
 bench: install  ## speed, as ratios within one run
 	@$(PYTHON) -m local.bench

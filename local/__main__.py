@@ -3,6 +3,7 @@
 python -m local up        a Kubernetes, the platform on it, and a DAG that runs there
 python -m local down      all of it gone
 python -m local password  the password of the user admin
+python -m local running   exits with 0 where the embedded Kubernetes is up
 """
 
 import argparse
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m local", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["up", "down", "password"])
+    parser.add_argument("command", choices=["up", "down", "password", "running"])
     parser.add_argument(
         "--context",
         default=os.environ.get("CONTEXT"),
@@ -34,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             up(target)
         elif options.command == "down":
             down(target)
+        elif options.command == "running":
+            from local.cluster import embedded
+
+            return 0 if embedded.running() else 1
         else:
             from local.first_run import admin_password
 
