@@ -24,7 +24,7 @@ _NO_SECRET = re.compile(
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PRIVATE_JWK = re.compile(r'"kty"[^{}]*"d"\s*:|"d"\s*:[^{}]*"kty"')
-_URL_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@\"']*:(?P<value>[^\s/@\"']+)@", re.IGNORECASE)
+_URL_WITH_PASSWORD = re.compile(r"\b[a-z0-9]+://[^\s/:@\"']*:(?P<value>[^\s/@\"']+)@", re.IGNORECASE)
 
 _CHECKSUM = "checksum/"
 """Annotations with this prefix hold a digest of a secret, so that a pod restarts when it changes."""
@@ -51,14 +51,14 @@ def _container_violations(container: Container) -> Iterator[str]:
     for variable in sequence(container.spec, "env"):
         name, value = get(variable, "name"), get(variable, "value")
         if isinstance(value, str):
-            for found in _found(str(name), value):
+            for found in found_in(str(name), value):
                 yield f"has {found} in the variable `{name}`."
     for field in ("command", "args"):
         arguments = get(container.spec, field)
         previous = ""
         for argument in arguments if isinstance(arguments, list) else ():
             if isinstance(argument, str):
-                for found in _found(previous if previous.startswith("-") else "", argument):
+                for found in found_in(previous if previous.startswith("-") else "", argument):
                     yield f"has {found} in its `{field}`."
             previous = argument if isinstance(argument, str) else ""
 
@@ -66,11 +66,11 @@ def _container_violations(container: Container) -> Iterator[str]:
 def _entry_violations(entries: Any, what: str) -> Iterator[str]:
     for key, value in entries.items() if isinstance(entries, Mapping) else ():
         if isinstance(value, str) and not key.startswith(_CHECKSUM):
-            for found in _found(key, value):
+            for found in found_in(key, value):
                 yield f"has {found} in {what} `{key}`."
 
 
-def _found(name: str, value: str) -> Iterator[str]:
+def found_in(name: str, value: str) -> Iterator[str]:
     """What a text holds that belongs into a Secret, as messages call it."""
     if _PRIVATE_KEY.search(value) or _PRIVATE_JWK.search(value):
         yield "a private key"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from policies.pods import Pod, pods
 from policies.rules import Resource, Settings, Stack, stack_policy
-from policies.values import get, sequence, shown
+from policies.values import get, sequence, shown, text
 
 
 def _api_tokens_have_a_role(stack: Stack, _: Settings) -> Iterator[tuple[Resource, str]]:
@@ -37,7 +37,7 @@ def _projects_api_token(pod: Pod) -> bool:
     """Whether a volume projects a token that the API server accepts; one for another audience opens nothing there."""
     return any(
         get(source, "serviceAccountToken") is not None
-        and "kubernetes" in (get(source, "serviceAccountToken", "audience") or "kubernetes")
+        and "kubernetes" in (text(source, "serviceAccountToken", "audience") or "kubernetes")
         for volume in sequence(pod.spec, "volumes")
         for source in sequence(volume, "projected", "sources")
     )

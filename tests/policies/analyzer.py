@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import json_format
-from google.protobuf.empty_pb2 import Empty  # ty: ignore[unresolved-import] the generated module has no types
+from google.protobuf.empty_pb2 import Empty  # ty: ignore[import-not-found] the generated module has no types
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 PACK = Path(__file__).resolve().parents[2] / "policies"
