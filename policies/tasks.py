@@ -41,7 +41,8 @@ def _task_pods_hold_no_control_plane_secret(stack: Stack, _: Settings) -> Iterat
                     "API for what it needs."
                 )
                 yield resource, message
-            for name in _control_plane_variables(pod):
+            # Elsewhere in the namespace the name may hold a value of its own, as in a server of the tasks' logs.
+            for name in _control_plane_variables(pod) if pod.kind == TASK_POD else ():
                 message = (
                     f"{pod} sets `{name}` from a Secret, which only the control plane needs. Remove it: a task asks "
                     "the execution API for what it needs."

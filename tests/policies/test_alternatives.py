@@ -120,12 +120,13 @@ def test_a_pod_in_a_namespace_of_tasks_is_a_task_pod_whatever_made_it(analyzer: 
     objects = changed(stack(), "cleanup", ("metadata", "namespace"), "airflow-tasks")
     objects = changed(objects, "cleanup", (*CRON_POD, "volumes"), [])
     objects = changed(objects, "cleanup-traffic", (), (NETWORK_POLICY, traffic("airflow-tasks", {"app": "cleanup"})))
-    variable = secret_variable("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "mine")
-
+    objects = changed(objects, "cleanup", (*CRON_POD, "containers", 0, "env"), [secret_variable("KEY", "jwt")])
     assert names(analyzer, objects) == set()
-    assert names(analyzer, changed(objects, "cleanup", (*CRON_POD, "containers", 0, "env"), [variable])) == {
-        "task-pods-hold-no-control-plane-secret"
-    }
+
+    labels = {"airflow-platform/secret": "control-plane"}
+    secret = {"metadata": {"name": "jwt", "namespace": "airflow-tasks", "labels": labels}}
+    violations = analyzer.violations(changed(objects, "jwt", (), ("kubernetes:core/v1:Secret", secret)))
+    assert any("CronJob airflow-tasks/cleanup refers to" in violation.message for violation in violations)
 
 
 def test_a_pod_template_that_is_no_yaml_is_refused(analyzer: Analyzer) -> None:
