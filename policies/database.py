@@ -25,7 +25,7 @@ def _databases_lose_no_commit(resource: Resource, settings: Settings) -> Iterato
         return
     instances = instances or 1
     if instances < settings["minimumInstances"]:
-        yield f"{resource} has {instances} instances. Write `instances: {settings['minimumInstances']}` or more."
+        yield f"{resource} has `instances: {instances}`. Write `{settings['minimumInstances']}` or more."
     if instances >= 3:
         synchronous = get(spec, "postgresql", "synchronous")
         if not get(synchronous, "number"):

@@ -161,8 +161,8 @@ MUTATIONS: dict[str, list[Change]] = {
         (f"`{FERNET}`", "configuration", TASK, pod_template({"env": [secret_variable(FERNET, "mine")]})),
     ],
     "databases-lose-no-commit": [
-        ("has 2 instances", "database", ("spec", "instances"), 2.0),
-        ("has 1 instances", "database", ("spec", "instances"), ABSENT),
+        ("`instances: 2`", "database", ("spec", "instances"), 2.0),
+        ("`instances: 1`", "database", ("spec", "instances"), ABSENT),
         ("asynchronously", "database", SYNCHRONOUS, ABSENT),
         ("`preferred`", "database", (*SYNCHRONOUS, "dataDurability"), "preferred"),
         ("`synchronous.failoverQuorum` not set", "database", (*SYNCHRONOUS, "failoverQuorum"), ABSENT),
