@@ -19,6 +19,11 @@ def create() -> None:
             (root / NAME).mkdir(exist_ok=True)
 
 
+def writable() -> bool:
+    """Whether a hierarchy for processes is there and can be written."""
+    return any(os.access(root, os.W_OK) and (root / "cgroup.procs").exists() for root in _hierarchies())
+
+
 def remove(timeout: float = 20.0) -> None:
     """Kill every process in the cgroup and remove it from every hierarchy.
 

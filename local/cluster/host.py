@@ -56,9 +56,10 @@ table inet {FIREWALL_TABLE} {{
 
 @dataclass(frozen=True)
 class _Before:
-    """What was there before: values of sysctls, and the mount points that had to be made (with their parents)."""
+    """What was there before: values of sysctls, the address; and the mount points that had to be made, with parents."""
 
     sysctls: dict[str, str]
+    address: bool
     made: list[str]
 
 
@@ -67,7 +68,8 @@ def prepare(state: Path, tools: DebianTools) -> None:
     journal = _journal(state)
     if not journal.exists():
         state.mkdir(parents=True, exist_ok=True)
-        before = _Before({name: _sysctl(name).read_text().strip() for name in SYSCTLS}, _missing(MOUNT_POINTS))
+        sysctls = {name: _sysctl(name).read_text().strip() for name in SYSCTLS}
+        before = _Before(sysctls, _address_present(tools), _missing(MOUNT_POINTS))
         unfinished = journal.with_suffix(".new")
         unfinished.write_text(json.dumps(asdict(before), indent=2))
         unfinished.replace(journal)
@@ -89,7 +91,7 @@ def restore(state: Path, tools: DebianTools) -> None:
     for family, table in TABLES:
         if f"table {family} {table}" in present:
             _run(tools, ["nft", "delete", "table", family, table])
-    if address_present(tools):
+    if not before.address and _address_present(tools):
         _run(tools, ["ip", "address", "delete", f"{NODE_IP}/32", "dev", "lo"])
     for name, value in before.sysctls.items():
         if _sysctl(name).read_text().strip() != value:
@@ -105,11 +107,6 @@ def prepared(state: Path) -> bool:
     return _journal(state).exists()
 
 
-def address_present(tools: DebianTools) -> bool:
-    """Whether `lo` has the node's address."""
-    return f" {NODE_IP}/32 " in _run(tools, ["ip", "-oneline", "address", "show", "dev", "lo"])
-
-
 def _wait_for_links(tools: DebianTools, timeout: float = 20.0) -> None:
     """The kernel takes a moment to remove the links of pods that were killed, and with them their routes."""
     deadline = time.monotonic() + timeout
@@ -117,6 +114,10 @@ def _wait_for_links(tools: DebianTools, timeout: float = 20.0) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"Network links of pods ({POD_CIDR}) are still there {timeout:.0f} s after they ended.")
         time.sleep(0.05)
+
+
+def _address_present(tools: DebianTools) -> bool:
+    return f" {NODE_IP}/32 " in _run(tools, ["ip", "-oneline", "address", "show", "dev", "lo"])
 
 
 def _journal(state: Path) -> Path:
