@@ -19,13 +19,13 @@ class Pod:
 def running_pods(pods: Iterable[Mapping[str, Any]], network: IPv4Network) -> list[Pod]:
     """The running pods with an address in `network`, in order of address, from objects as the API serves them.
 
-    Not among them: pods on the host's network, which are the node to everybody else, and pods that ended, whose
-    address may be another's by now. Of two with one address the newer is the one that has it.
+    Not among them: pods on the host's network, which have the node's address, and pods that ended, whose address may
+    be another's by now. Of two with one address the newer is the one that has it.
     """
     by_address: dict[IPv4Address, Pod] = {}
     for pod in sorted(pods, key=_age):
         status = pod.get("status") or {}
-        if pod["spec"].get("hostNetwork") or status.get("phase") in ("Succeeded", "Failed"):
+        if status.get("phase") in ("Succeeded", "Failed"):
             continue
         for address in _addresses(status, network):
             by_address[address] = Pod(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from local.network_policy.pods import Pod
@@ -78,35 +78,26 @@ def allowed(
 def _peers(
     rule: Mapping[str, Any], policy: Mapping[str, Any], direction: Direction, cluster: Cluster, address_set: AddressSet
 ) -> Iterator[tuple[str, Sequence[Pod]]]:
-    """Matches for the other side, each with the pods that it covers."""
+    """Matches for the other side, each with the pods that may be there."""
     peers = rule.get(direction.peers) or []
     if not peers:
         yield "", cluster.pods
     selected: dict[IPv4Address, Pod] = {}
     for peer in peers:
         if block := peer.get("ipBlock"):
-            yield from _block(block, direction, cluster)
+            yield from ((match, cluster.pods) for match in _block(block, direction))
         else:
             selected |= {pod.address: pod for pod in cluster.peers(peer, policy["metadata"]["namespace"])}
     if selected:
         yield f"{direction.peer_address} {address_set(selected)}", list(selected.values())
 
 
-def _block(block: Mapping[str, Any], direction: Direction, cluster: Cluster) -> Iterator[tuple[str, Sequence[Pod]]]:
-    networks = _ipv4([block["cidr"]])
-    excepted = list(collapse_addresses(_ipv4(block.get("except") or [])))  # nft refuses a set of overlapping ones
-    for network in networks:
+def _block(block: Mapping[str, Any], direction: Direction) -> Iterator[str]:
+    for network in _ipv4([block["cidr"]]):
         match = f"{direction.peer_address} {network}"
-        if excepted:
+        if excepted := _ipv4(block.get("except") or []):
             match += f" {direction.peer_address} != {{ {', '.join(map(str, excepted))} }}"
-        yield (
-            match,
-            [
-                pod
-                for pod in cluster.pods
-                if pod.address in network and not any(pod.address in each for each in excepted)
-            ],
-        )
+        yield match
 
 
 def _ipv4(cidrs: Iterable[str]) -> list[IPv4Network]:
@@ -119,7 +110,7 @@ def _ports(ports: Sequence[Mapping[str, Any]], receivers: Sequence[Pod]) -> Iter
     """Matches for the destination's port, one or two for each protocol. A named port is each receiver's own."""
     if not ports:
         yield ""
-    ranges: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    ranges: dict[str, set[str]] = defaultdict(set)  # nft merges those that overlap
     named: dict[str, set[tuple[IPv4Address, int]]] = defaultdict(set)
     for each in ports:
         protocol, port = each.get("protocol") or "TCP", each.get("port")
@@ -127,23 +118,12 @@ def _ports(ports: Sequence[Mapping[str, Any]], receivers: Sequence[Pod]) -> Iter
             name = (protocol, port)
             named[protocol] |= {(pod.address, pod.ports[name]) for pod in receivers if name in pod.ports}
         elif port is None:
-            ranges[protocol].append((0, 65535))
+            ranges[protocol].add("0-65535")
         else:
-            ranges[protocol].append((port, each.get("endPort") or port))
+            ranges[protocol].add(f"{port}-{each['endPort']}" if each.get("endPort") else str(port))
     for protocol, numbers in sorted(ranges.items()):
-        yield f"{protocol.lower()} dport {{ {', '.join(_merged(numbers))} }}"
+        yield f"{protocol.lower()} dport {{ {', '.join(sorted(numbers))} }}"
     for protocol, endpoints in sorted(named.items()):
         if endpoints:
             elements = ", ".join(f"{address} . {port}" for address, port in sorted(endpoints))
             yield f"ip daddr . {protocol.lower()} dport {{ {elements} }}"
-
-
-def _merged(ranges: Iterable[tuple[int, int]]) -> Iterator[str]:
-    """The ranges as nft writes them, without overlaps, which it refuses in a set."""
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return (str(low) if low == high else f"{low}-{high}" for low, high in merged)

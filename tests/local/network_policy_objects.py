@@ -11,13 +11,14 @@ from local.network_policy.rules import Network
 NETWORK = Network(IPv4Network("10.244.0.0/16"), IPv4Address("172.30.0.1"))
 
 
-def pod(namespace: str, name: str, address: str, *, ports: Mapping[str, int] | None = None, **fields: Any) -> Any:
-    """A running pod labelled `app: <name>`; `fields` replace those of its spec and status."""
-    containers = [{"ports": [{"name": name, "containerPort": port} for name, port in (ports or {}).items()]}]
+def pod(namespace: str, name: str, address: str, *, ports: Mapping[str, int] | None = None, **status: str) -> Any:
+    """A running pod labelled `app: <name>`. `ports` are by `NAME` or `NAME/PROTOCOL`; `status` adds to its status."""
+    named = [(*key.partition("/"), port) for key, port in (ports or {}).items()]
+    containers = [{"ports": [{"name": n, "protocol": p or "TCP", "containerPort": port} for n, _, p, port in named]}]
     return {
         "metadata": {"namespace": namespace, "name": name, "uid": f"{namespace}/{name}", "labels": {"app": name}},
-        "spec": {"containers": containers, **fields.get("spec", {})},
-        "status": {"phase": "Running", "podIP": address, **fields.get("status", {})},
+        "spec": {"containers": containers},
+        "status": {"phase": "Running", "podIP": address, **status},
     }
 
 
@@ -47,7 +48,7 @@ PODS = [
     pod("a", "api", HOSTS["api"], ports={"http": 9090}),
     pod("b", "client", HOSTS["client"]),
     pod("b", "web", HOSTS["web-b"]),
-    pod("kube-system", "dns", HOSTS["dns"]),
+    pod("kube-system", "dns", HOSTS["dns"], ports={"dns/UDP": 53, "dns/TCP": 80}),
 ]
 NAMESPACES = [namespace("a", team="red"), namespace("b", team="blue"), namespace("kube-system")]
 DENY_ALL = policy("a", "{podSelector: {}, policyTypes: [Ingress, Egress]}", name="deny-all")

@@ -145,6 +145,11 @@ CASES: dict[str, tuple[list[Any], list[str], list[str]]] = {
         ["client -> web:8080", "client -> api:9090", "outside -> api:9090", "client -> dns:53"],
         ["client -> web:9090", "client -> api:8080", "client -> dns:8080", "client -> web:53", "outside -> web:80"],
     ),
+    "a name may mean another port for each protocol": (
+        [policy("kube-system", "{podSelector: {}, ingress: [{ports: [{port: dns, protocol: UDP}, {port: dns}]}]}")],
+        ["client -> dns:53/udp", "client -> dns:80"],
+        ["client -> dns:53", "client -> dns:80/udp"],
+    ),
     "port ranges include both ends; overlapping ones add up": (
         [
             policy(
