@@ -1,6 +1,5 @@
 """The embedded Kubernetes as a whole: up, down, running."""
 
-import importlib.util
 import shutil
 import subprocess
 import time
@@ -139,7 +138,7 @@ def _processes(built: Programs, state: Path) -> list[Process]:
         node.containerd(built, state),
         node.kubelet(built, state),
         node.kube_proxy(built, state),
-        *([node.network_policy(state)] if importlib.util.find_spec("local.network_policy.__main__") else []),
+        node.network_policy(state),
     ]
 
 
