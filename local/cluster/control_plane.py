@@ -123,6 +123,9 @@ def _controller_manager(programs: Programs, state: Path) -> Process:
             f"--service-account-private-key-file={pki / 'service-accounts.key'}",
             f"--flex-volume-plugin-dir={state / 'volume-plugins'}",
             "--use-service-account-credentials=true",
+            # Each of the forty controllers asks for its own token first; by default that takes seconds.
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
             "--leader-elect=false",
             "--profiling=false",
         ),
