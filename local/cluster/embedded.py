@@ -2,8 +2,7 @@
 
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from local.cluster import (
     health,
     host,
     image,
+    image_store,
     kubeconfig,
     node,
     pki,
@@ -27,6 +27,7 @@ from local.cluster.image import Image
 from local.cluster.process import Process
 from local.cluster.programs import Programs
 from local.cluster.runtime import Runtime
+from local.cluster.waiting import until
 from local.progress import step
 
 _MANIFESTS = Path(__file__).parent / "manifests"
@@ -45,24 +46,26 @@ def up(images: Sequence[Image]) -> Path:
     _check_internal(images)
     built = programs.build()
     state = paths.cluster()
-    with step("Starting Kubernetes", "25 s") as progress, ThreadPoolExecutor() as pool:
-        started = _start_runtime(built, state)
+    _prepare(built, state, images)
+    with step("Starting Kubernetes", "12 s") as progress, ThreadPoolExecutor() as pool:
+        etcd, api_server, *_ = control_plane.processes(built, state)
+        started = _start_missing([etcd, api_server, node.containerd(built, state)], state, built)
         runtime = Runtime(state, built.tools)
-        _until(runtime.ready, 30, "containerd", state, started)
+        until(runtime.ready, 30, "containerd", state, started)
         internal = len(image.INTERNAL)
         _load(runtime, images[:internal])
         rest = pool.submit(_load, runtime, images[internal:])
 
         progress.update("waiting for the API server")
-        _until(Api(state).ready, 60, "the API server", state, started)
+        until(Api(state).ready, 60, "the API server", state, started)
         started |= _start_missing(_processes(built, state), state, built)
         api.apply(built, config_file(state), _manifests(state))
         progress.update("waiting for the node, names and storage")
         since = process.started(node.containerd(built, state), state)
-        _until(lambda: health.usable(Api(state), since), 120, "node, names and storage", state, started)
+        until(lambda: health.usable(Api(state), since), 120, "node, names and storage", state, started)
         progress.update("loading images")
         rest.result()
-        _until(lambda: not _missing(_processes(built, state), state), 10, "all processes", state, started)
+        until(lambda: not _missing(_processes(built, state), state), 10, "all processes", state, started)
     return config_file(state)
 
 
@@ -99,18 +102,16 @@ def config_file(state: Path) -> Path:
     return state / "kubeconfig"
 
 
-def _start_runtime(built: Programs, state: Path) -> _Started:
-    """What needs no API server: the machine's own changes, etcd, API server and containerd."""
-    containerd = node.containerd(built, state)
-    if process.pid(containerd, state) is None:
+def _prepare(built: Programs, state: Path, images: Sequence[Image]) -> None:
+    """What must be there before any process starts: the machine's own changes, certificates, unpacked images."""
+    if process.pid(node.containerd(built, state), state) is None:
         _stop(state)  # the node's mount namespace went with it, so that nothing else of the node is of use
     cgroups.create()
     host.prepare(state, built.tools)
     pki.create(state / "pki")
     config_file(state).touch(mode=0o600)
     config_file(state).write_text(kubeconfig.text(state / "pki", "admin"))
-    etcd, api_server, *_ = control_plane.processes(built, state)
-    return _start_missing([etcd, api_server, containerd], state, built)
+    image_store.fill(state / "containerd", images, built, state)
 
 
 def _start_missing(wanted: Sequence[Process], state: Path, built: Programs) -> _Started:
@@ -157,23 +158,6 @@ def _stop(state: Path) -> None:
 def _load(runtime: Runtime, images: Sequence[Image]) -> None:
     for each in runtime.missing(images):
         runtime.load(each)
-
-
-def _until(done: Callable[[], bool], timeout: float, what: str, state: Path, started: _Started) -> None:
-    """Wait for `done`, but no longer than the processes that were started live."""
-    deadline = time.monotonic() + timeout
-    while not done():
-        for name, each in started.items():
-            if each.poll() is not None:
-                log = process.log_file(state, name)
-                raise RuntimeError(f"{name} stopped (exit status {each.returncode}). {log} ends with:\n{_tail(log)}")
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Waited {timeout:.0f} s for {what} of the cluster; see {state / 'logs'}.")
-        time.sleep(0.1)
-
-
-def _tail(log: Path, lines: int = 15) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _manifests(state: Path) -> str:
