@@ -183,7 +183,7 @@ def migration(airflow: AirflowContext) -> Workload:
         process.MIGRATION,
         container,
         sends=(Traffic(direct.peers, direct.port),),
-        restart_policy="OnFailure",
+        restart_policy="Never",
     )
 
 

@@ -20,6 +20,8 @@ class ClusterSettings(Settings):
     """Where the cluster's DNS runs."""
     dns_labels: dict[str, str] = {"k8s-app": "kube-dns"}
     """Labels of the cluster's DNS pods."""
+    dns_port: int = Field(53, ge=1, le=65535)
+    """Port of the cluster's DNS pods, after address translation: 5353 on OpenShift."""
     dns_cidrs: list[Cidr] = []
     """Addresses of a node-local DNS cache, where there is one: 169.254.20.10/32 by its documentation."""
 

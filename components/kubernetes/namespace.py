@@ -92,7 +92,7 @@ class Namespace(pulumi.ComponentResource):
             "default-deny",
             namespace=settings.name,
             labels={},
-            sends=[Traffic(dns, 53, protocol) for protocol in ("UDP", "TCP")],
+            sends=[Traffic(dns, cluster.dns_port, protocol) for protocol in ("UDP", "TCP")],
             opts=inside,
             resource_name=f"{name}-default-deny",
         )
