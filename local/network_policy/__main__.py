@@ -20,6 +20,12 @@ def main() -> None:
     parser.add_argument("--node-ip", type=IPv4Address, required=True, help="the node's address for pods: 172.30.0.1")
     parser.add_argument("--nft", default="nft", help="the nft program (default: the one on PATH)")
     parser.add_argument("--ready-file", type=Path, help="touched when the policies are enforced for the first time")
+    parser.add_argument(
+        "--cni-results",
+        type=Path,
+        help="where the CNI library keeps its results, as this process sees it (/var/lib/cni/results): a pod's address"
+        " is known before it starts (default: when the API server knows it, up to a second later)",
+    )
     arguments = parser.parse_args()
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -28,8 +34,9 @@ def main() -> None:
     controller = Controller(
         config.new_client_from_config(str(arguments.kubeconfig)),
         Network(arguments.pod_cidr, arguments.node_ip),
-        arguments.nft,
-        arguments.ready_file,
+        nft=arguments.nft,
+        ready_file=arguments.ready_file,
+        cni_results=arguments.cni_results,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: controller.stop())

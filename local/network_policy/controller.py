@@ -3,11 +3,13 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kubernetes import client
 
-from local.network_policy import nftables
+from local.network_policy import cni, nftables
 from local.network_policy.rules import Network, table
 from local.network_policy.watch import Watch
 
@@ -20,13 +22,24 @@ _CHECK_SECONDS = 30.0  # whether the table is still there
 class Controller:
     """Enforces the policies of one cluster until `stop`. The table stays then: a restart leaves no gap."""
 
-    def __init__(self, api: client.ApiClient, network: Network, nft: str, ready_file: Path | None) -> None:
+    def __init__(
+        self,
+        api: client.ApiClient,
+        network: Network,
+        *,
+        nft: str = "nft",
+        ready_file: Path | None = None,
+        cni_results: Path | None = None,
+    ) -> None:
         self._network = network
         self._nft = nft
         self._ready_file = ready_file
+        self._cni_results = cni_results
         self._changed = threading.Event()
         self._stopping = threading.Event()
         self._programmed = ""
+        if cni_results:
+            cni.watch(cni_results, self._changed)
         core, networking = client.CoreV1Api(api), client.NetworkingV1Api(api)
         self._policies = Watch("policies", networking.list_network_policy_for_all_namespaces, self._changed)
         self._pods = Watch("pods", core.list_pod_for_all_namespaces, self._changed)
@@ -60,7 +73,10 @@ class Controller:
         """Bring the table up to date. False where that failed and is to be tried again; the old table stays then."""
         start = time.monotonic()
         try:
-            wanted = table(self._policies.objects(), self._pods.objects(), self._namespaces.objects(), self._network)
+            pods: list[Mapping[str, Any]] = [*self._pods.objects()]
+            if self._cni_results:
+                pods = cni.with_addresses(pods, self._cni_results)
+            wanted = table(self._policies.objects(), pods, self._namespaces.objects(), self._network)
             if wanted == self._programmed:
                 return True
             nftables.replace(self._nft, wanted)
