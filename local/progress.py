@@ -19,7 +19,7 @@ class Step:
         self._expected = expected
         self._start = time.monotonic()
         self._detail = ""
-        self._cached = False
+        self._nothing_done = ""
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
         self._thread.start()
@@ -28,9 +28,9 @@ class Step:
         """Say how far it is, for example `3 of 9: kubelet`."""
         self._detail = detail
 
-    def cached(self) -> None:
-        """Say that the result was there already."""
-        self._cached = True
+    def cached(self, why: str = "cached") -> None:
+        """Say that there was nothing to do, and why."""
+        self._nothing_done = why
 
     def finish(self, failed: bool) -> None:
         """Stop reporting and print how it ended; quick steps get one line in all."""
@@ -38,8 +38,8 @@ class Step:
         self._thread.join()
         elapsed = time.monotonic() - self._start
         _clear_live_line()
-        if self._cached and not failed:
-            print(f"  {self._what}: cached", flush=True)
+        if self._nothing_done and not failed:
+            print(f"  {self._what}: {self._nothing_done}", flush=True)
         else:
             print(f"  {self._what}: {'failed' if failed else 'done'} ({seconds(elapsed)})", flush=True)
 

@@ -17,6 +17,7 @@ from local.cluster import (
     image,
     image_store,
     kubeconfig,
+    lock,
     node,
     pki,
     process,
@@ -45,7 +46,11 @@ def up(images: Sequence[Image]) -> Path:
     """
     _check_internal(images)
     built = programs.build()
-    state = paths.cluster()
+    with lock.exclusive():
+        return _up(images, built, paths.cluster())
+
+
+def _up(images: Sequence[Image], built: Programs, state: Path) -> Path:
     _prepare(built, state, images)
     with step("Starting Kubernetes", "12 s") as progress, ThreadPoolExecutor() as pool:
         etcd, api_server, *_ = control_plane.processes(built, state)
@@ -66,6 +71,8 @@ def up(images: Sequence[Image]) -> Path:
         progress.update("loading images")
         rest.result()
         until(lambda: not _missing(_processes(built, state), state), 10, "all processes", state, started)
+        if not started:
+            progress.cached("runs already")
     return config_file(state)
 
 
@@ -74,7 +81,7 @@ def down() -> None:
     state = paths.cluster()
     if not state.exists():
         return
-    with step("Taking the cluster down", "5 s"):
+    with lock.exclusive(), step("Taking the cluster down", "5 s"):
         _stop(state)
         shutil.rmtree(state)
 
