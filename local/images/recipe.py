@@ -16,6 +16,8 @@ from local.progress import step
 # Part of every key: raise it when the same inputs make something else than before.
 _BUILDER = "1"
 
+_APT = "apt-get --quiet --quiet --yes"
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -33,7 +35,7 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """Hash of everything of ours that decides what is in the image; Debian's updates are not part of it."""
+        """Hash of everything of ours that decides what is in the image; Debian's updates are not."""
         return key(self.ref, repr(self.run), *self.packages, self.before, self.after, files=self.inputs)
 
 
@@ -48,8 +50,8 @@ def build(recipe: Recipe) -> Image:
         subprocess.run(["cp", "--archive", str(base), str(root)], check=True)
         rootfs.run(root, recipe.before)
         progress.update("installing packages")
-        install = "apt-get -qq --yes install --no-install-recommends"
-        rootfs.run(root, f"apt-get -qq update; {install} {' '.join(recipe.packages)}")
+        packages = " ".join(recipe.packages)
+        rootfs.run(root, f"{_APT} update; {_APT} upgrade; {_APT} install --no-install-recommends {packages}")
         progress.update("finishing")
         rootfs.run(root, recipe.after, recipe.inputs)
         rootfs.clean(root)

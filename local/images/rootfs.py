@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,7 +25,7 @@ _NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
 def base() -> Path:
-    """Debian's minimal system with security updates: made by debootstrap, or found in the cache. Copy, never change it.
+    """Debian's minimal system as released: made by debootstrap, or found in the cache. Copy it, never change it.
 
     Packages come from this machine's own Debian mirrors, or from debootstrap's default where it has none. Raises
     RuntimeError with the tool's last words when that fails.
@@ -36,16 +37,15 @@ def base() -> Path:
     scratch = Path(tempfile.mkdtemp(prefix=".base-", dir=result.parent))
     root = scratch / "root"
     try:
-        with step(f"Installing Debian {SUITE} for the images", "1 min") as progress:
-            sources = mirrors()
-            _debootstrap(root, sources[0].split()[1] if sources else None)
-            if sources:
-                (root / "etc/apt/sources.list").write_text("\n".join(sources) + "\n")
+        with step(f"Installing Debian {SUITE} for the images", "30 s"):
+            here = mirrors()
+            _debootstrap(root, here[0].split()[1] if here else None)
+            if here:
+                (root / "etc/apt/sources.list").write_text("\n".join(here) + "\n")
             (root / "etc/dpkg/dpkg.cfg.d/lean").write_text(_LEAN_DPKG)
             (root / "usr/sbin/policy-rc.d").write_text(_NO_SERVICES)
             (root / "usr/sbin/policy-rc.d").chmod(0o755)
-            progress.update("security updates")
-            run(root, f"apt-get -qq update; apt-get -qq --yes upgrade; apt-get clean; rm -rf {_UNWANTED}")
+            run(root, f"apt-get clean; rm -rf {_UNWANTED}")
         root.chmod(0o755)
         root.replace(result)
     finally:
@@ -61,19 +61,19 @@ def mirrors() -> list[str]:
     release = platform.freedesktop_os_release()
     if release.get("ID") != "debian":
         return []
-    ours = release["VERSION_CODENAME"]
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    targets = sorted({tuple(line.split()) for line in listed.splitlines()}, key=lambda target: len(target[1]))
-    return [
-        f"deb {uri} {name.replace(ours, SUITE)} main"
-        for uri, name, component in targets
-        if component == "main" and name in (ours, f"{ours}-updates", f"{ours}-security")
-    ]
+    # What apt has indexed would be empty where nobody ran `apt-get update` yet.
+    listed = subprocess.run(["apt-get", "update", "--print-uris"], capture_output=True, text=True, check=True).stdout
+    return sources(listed, release["VERSION_CODENAME"])
+
+
+def sources(listed: str, ours: str) -> list[str]:
+    """apt sources of `SUITE` from what `apt-get update --print-uris` lists on a machine of the release `ours`."""
+    found = dict.fromkeys(re.findall(r"'(\S+)/dists/(\S+)/main/binary-", listed))
+    uris = {suite: uri for uri, suite in found}
+    # Other vendors name suites after Debian's releases too; but where the updates are, there is the release.
+    uris[ours] = uris.get(f"{ours}-updates", uris.get(ours, ""))
+    wanted = (ours, f"{ours}-updates", f"{ours}-security")
+    return [f"deb {uris[suite]} {suite.replace(ours, SUITE)} main" for suite in wanted if uris.get(suite)]
 
 
 def run(root: Path, script: str, inputs: Mapping[str, Path] | None = None) -> None:

@@ -30,7 +30,7 @@ _READY_SECONDS = 180.0
 _POLL_SECONDS = 0.5
 
 # The webhook is asked about this without anything being stored.
-_QUESTION = {
+QUESTION = {
     "apiVersion": "postgresql.cnpg.io/v1",
     "kind": "Cluster",
     "metadata": {"name": "is-the-webhook-there", "namespace": NAMESPACE},
@@ -130,8 +130,8 @@ def _missing(api: DynamicClient) -> str:
     if (status.availableReplicas or 0) < deployment.spec.replicas or (status.replicas or 0) > deployment.spec.replicas:
         return f"an available pod of the Deployment {DEPLOYMENT}"
     try:
-        clusters = api.resources.get(api_version=_QUESTION["apiVersion"], kind=_QUESTION["kind"])
-        clusters.create(body=_QUESTION, namespace=NAMESPACE, dry_run="All")
+        clusters = api.resources.get(api_version=QUESTION["apiVersion"], kind=QUESTION["kind"])
+        clusters.create(body=QUESTION, namespace=NAMESPACE, dry_run="All")
     except ResourceNotFoundError:
         return "its custom resources"
     except DynamicApiError as error:
