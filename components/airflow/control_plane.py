@@ -198,7 +198,7 @@ def _writable_passwords(airflow: AirflowContext) -> tuple[Mount, Container]:
         name="copy-passwords",
         image=airflow.settings.image,
         resources=Resources(cpu="50m", memory="64Mi"),
-        command=("cp", f"{PASSWORDS}-secret/passwords.json", f"{PASSWORDS}/passwords.json"),
+        command=("install", "--mode=600", f"{PASSWORDS}-secret/passwords.json", f"{PASSWORDS}/passwords.json"),
         mounts=(source, writable),
     )
     return writable, copy

@@ -30,12 +30,15 @@ def network_policy(
     resource_name: str | None = None,
 ) -> NetworkPolicy:
     """Allow the pods with `labels` exactly this traffic, in both directions."""
+    # Nothing empty is written: the API server drops it, and would see a change each time it is applied.
     spec: Any = {
-        "podSelector": {"matchLabels": labels},
+        "podSelector": {"matchLabels": labels} if labels else {},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": _peers(traffic), "ports": _ports(traffic)} for traffic in receives],
-        "egress": [{"to": _peers(traffic), "ports": _ports(traffic)} for traffic in sends],
     }
+    if ingress := [{"from": _peers(traffic), "ports": _ports(traffic)} for traffic in receives]:
+        spec["ingress"] = ingress
+    if egress := [{"to": _peers(traffic), "ports": _ports(traffic)} for traffic in sends]:
+        spec["egress"] = egress
     return NetworkPolicy(resource_name or name, metadata={"name": name, "namespace": namespace}, spec=spec, opts=opts)
 
 
