@@ -20,6 +20,7 @@ from local.cluster import (
     lock,
     node,
     pki,
+    preflight,
     process,
     programs,
 )
@@ -89,7 +90,7 @@ def down() -> None:
 def running() -> bool:
     """Whether every process of the cluster runs, as this version of the repository would start it."""
     state = paths.cluster()
-    if programs.missing() or not (state / "pki").exists():
+    if not programs.complete() or not (state / "pki").exists():
         return False
     return not _missing(_processes(programs.build(), state), state)
 
@@ -113,8 +114,10 @@ def _prepare(built: Programs, state: Path, images: Sequence[Image]) -> None:
     """What must be there before any process starts: the machine's own changes, certificates, unpacked images."""
     if process.pid(node.containerd(built, state), state) is None:
         _stop(state)  # the node's mount namespace went with it, so that nothing else of the node is of use
-    cgroups.create()
+        if problems := preflight.problems():
+            raise RuntimeError("\n".join(["The embedded Kubernetes can't come up on this machine.", *problems]))
     host.prepare(state, built.tools)
+    cgroups.create()
     pki.create(state / "pki")
     config_file(state).touch(mode=0o600)
     config_file(state).write_text(kubeconfig.text(state / "pki", "admin"))
@@ -157,8 +160,8 @@ def _missing(wanted: Sequence[Process], state: Path) -> list[Process]:
 def _stop(state: Path) -> None:
     """End all processes and undo what was changed on the machine; the cluster's data stay."""
     process.kill(state)
-    cgroups.remove()
-    if host.prepared(state):
+    if host.prepared(state):  # else the cgroup, addresses and rules, if there are any, are somebody else's
+        cgroups.remove()
         host.restore(state, debian.tools())
 
 

@@ -31,7 +31,7 @@ class Machine:
     programs: frozenset[str]
     go: tuple[int, ...] | None
     go_needed: tuple[int, ...]
-    to_fetch: tuple[str, ...]
+    to_build: tuple[str, ...]
     registry_reached: bool
     memory: int
     disk: int
@@ -47,7 +47,7 @@ class Machine:
 def look() -> Machine:
     """This machine now. Asks the Go module proxy one question where something must still be built."""
     linux = platform.system() == "Linux"
-    state, to_fetch, go = paths.cluster(), tuple(programs.missing()) if linux else (), _go_version()
+    state, to_build, go = paths.cluster(), tuple(programs.unbuilt()) if linux else (), _go_version()
     ours = bool(linux and process.running(state))
     return Machine(
         system=platform.system(),
@@ -57,8 +57,8 @@ def look() -> Machine:
         programs=frozenset(name for name in _PROGRAMS if shutil.which(name)),
         go=go,
         go_needed=_go_needed(),
-        to_fetch=to_fetch,
-        registry_reached=not to_fetch or go is None or _registry_reached(),
+        to_build=to_build,
+        registry_reached=not to_build or go is None or _registry_reached(),
         # A cluster that runs has its memory and ports already.
         memory=_memory_available() if linux and not ours else 1024 * GIB,
         disk=_disk_free(paths.cache()),

@@ -52,23 +52,23 @@ def _problems(seen: Machine) -> Iterator[str]:
 
 
 def _toolchain(seen: Machine) -> Iterator[str]:
-    if not seen.to_fetch:
+    if not seen.to_build:
         return
     needed = ".".join(map(str, seen.go_needed))
     if seen.go is None:
-        yield f"{', '.join(seen.to_fetch)} must be built, but go is not on the PATH. Install Go {needed} or newer."
+        yield f"{', '.join(seen.to_build)} must be built, but go is not on the PATH. Install Go {needed} or newer."
     elif seen.go < seen.go_needed:
         found = ".".join(map(str, seen.go))
-        yield f"{', '.join(seen.to_fetch)} must be built with Go {needed} or newer, and this is Go {found}. Update Go."
+        yield f"{', '.join(seen.to_build)} must be built with Go {needed} or newer, and this is Go {found}. Update Go."
     elif not seen.registry_reached:
         yield (
-            f"{', '.join(seen.to_fetch)} must be fetched and built, but the Go module proxy can't be reached."
+            f"{', '.join(seen.to_build)} must be fetched and built, but the Go module proxy can't be reached."
             " Check the network, and the variables GOPROXY and HTTPS_PROXY."
         )
 
 
 def _resources(seen: Machine) -> Iterator[str]:
-    disk = DISK_EMPTY_CACHE if seen.to_fetch else DISK_WARM_CACHE
+    disk = DISK_EMPTY_CACHE if seen.to_build else DISK_WARM_CACHE
     if seen.memory < MEMORY:
         yield f"{_gib(seen.memory)} of memory are available, and {_gib(MEMORY)} are needed. Close other programs."
     if seen.disk < disk:

@@ -39,9 +39,14 @@ def build() -> Programs:
     return programs
 
 
-def missing() -> list[str]:
-    """What `build` would still have to fetch or build, for a person."""
+def unbuilt() -> list[str]:
+    """Names of what `build` would still have to build from Go modules."""
     kubernetes = go_build.target("kubernetes", ".", "kubernetes", ldflags=_KUBERNETES_LDFLAGS)
     etcd = go_build.target("etcd", "go.etcd.io/etcd/server/v3", "etcd")
-    wanted = {f"Kubernetes {KUBERNETES}": kubernetes, "etcd": etcd, "container tools": debian.location()}
+    wanted = {f"Kubernetes {KUBERNETES}": kubernetes, "etcd": etcd}
     return [what for what, path in wanted.items() if not path.exists()]
+
+
+def complete() -> bool:
+    """Whether `build` would find everything in the cache."""
+    return not unbuilt() and debian.location().exists()

@@ -17,7 +17,7 @@ FINE = Machine(
     programs=frozenset(preflight._PROGRAMS),
     go=(1, 26, 8),
     go_needed=(1, 26, 4),
-    to_fetch=("Kubernetes 1.34.4",),
+    to_build=("Kubernetes 1.34.4",),
     registry_reached=True,
     memory=8 * GIB,
     disk=20 * GIB,
@@ -48,7 +48,7 @@ def test_a_fitting_machine_has_no_problem() -> None:
         ({"registry_reached": False}, "Kubernetes 1.34.4", "GOPROXY"),
         ({"memory": 3 * GIB}, "3.0 GiB", "6.0 GiB"),
         ({"disk": 14 * GIB}, "14.0 GiB", "AIRFLOW_PLATFORM_CACHE"),
-        ({"disk": 4 * GIB, "to_fetch": ()}, "4.0 GiB", "5.0 GiB"),
+        ({"disk": 4 * GIB, "to_build": ()}, "4.0 GiB", "5.0 GiB"),
         ({"state": "/home/" + 100 * "x"}, "too long", "AIRFLOW_PLATFORM_CACHE"),
         ({"cgroups_writable": False}, "cgroups", "outside a container"),
         ({"address_elsewhere": ("docker0",)}, "docker0", "172.30.0.1"),
@@ -65,7 +65,7 @@ def test_each_problem_is_one_sentence_that_says_what_is_and_what_to_do(
 
 
 def test_with_everything_in_the_cache_neither_go_nor_a_network_is_needed() -> None:
-    assert preflight.problems(replace(FINE, to_fetch=(), go=None, registry_reached=False, disk=6 * GIB)) == []
+    assert preflight.problems(replace(FINE, to_build=(), go=None, registry_reached=False, disk=6 * GIB)) == []
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -2,11 +2,13 @@
 
 import ipaddress
 import json
+import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -89,8 +91,6 @@ def test_nothing_of_the_cluster_listens_on_an_outward_address() -> None:
 
 
 def test_the_kubelet_answers_nobody_without_a_certificate(kubectl: Kubectl) -> None:
-    import ssl
-
     unverified = ssl.create_default_context()
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
     with pytest.raises(urllib.error.HTTPError, match="401"):
@@ -111,6 +111,21 @@ def test_a_second_up_finds_everything_and_starts_nothing() -> None:
     embedded.up(static.for_cluster())
     assert time.monotonic() - start < 5
     assert set(before) <= set(process.running(paths.cluster()))
+    assert embedded.running()
+
+
+def test_a_cluster_of_another_cache_is_refused_and_ours_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, images, built = sorted(process.running(paths.cluster())), static.for_cluster(), programs.build()
+    monkeypatch.setattr(programs, "build", lambda: built)
+    monkeypatch.setattr(programs, "unbuilt", list)
+    monkeypatch.setenv("AIRFLOW_PLATFORM_CACHE", str(tmp_path))
+    with pytest.raises(RuntimeError, match=r"Port 6443 of 172\.30\.0\.1 is taken"):
+        embedded.up(images)
+    embedded.down()
+    monkeypatch.undo()
+    assert sorted(process.running(paths.cluster())) == before
     assert embedded.running()
 
 
