@@ -29,6 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its every retry, where we log each loss of the API server
     if arguments.ready_file:
         arguments.ready_file.unlink(missing_ok=True)
     controller = Controller(

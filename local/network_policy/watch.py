@@ -10,7 +10,7 @@ from typing import Any
 _LOG = logging.getLogger(__name__)
 _RESYNC_SECONDS = 60  # a watch that misses something, or hangs, misses it no longer than this
 _CONNECT_SECONDS = 5
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 2.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 
 class Watch:
@@ -42,7 +42,8 @@ class Watch:
                 pause = _FIRST_PAUSE_SECONDS
                 self._follow(version)
             except Exception as error:  # whatever it was: a watch that ends leaves new pods without a network
-                _LOG.warning("Lost the watch on %s, listing again in %.1f s: %s", self._kind, pause, error)
+                reason = " ".join(str(error).split())[:300]
+                _LOG.warning("Lost the watch on %s, listing again in %.1f s: %s", self._kind, pause, reason)
                 time.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 

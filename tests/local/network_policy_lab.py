@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from local import debian
@@ -84,7 +84,13 @@ class Lab:
 
     def nft(self, commands: str) -> None:
         """Run nft on the node."""
-        self._on("node", ["nft", "-f", "-"], commands)
+        self.run("node", ["nft", "-f", "-"], commands)
+
+    def run(self, name: str, command: Sequence[str], text: str = "") -> None:
+        """Run a command on a host, with `text` as its input."""
+        entered = ["nsenter", f"--net={self._net(name)}", *command]
+        done = subprocess.run(entered, env=self._env, input=text, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command} on {name}: {done.stderr}\n{text}"
 
     def passing(self, flows: Iterable[str]) -> set[str]:
         """Those of `flows` that get an answer; each is `SOURCE -> DESTINATION:PORT[/udp]`, by name or address."""
@@ -148,8 +154,8 @@ class Lab:
                 f"address add {GATEWAY}/32 dev veth{number}",
                 f"route add {address}/32 dev veth{number} scope link",
             ]
-        self._on("node", ["ip", "-batch", "-"], "\n".join(node))
-        self._on("node", ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
+        self.run("node", ["ip", "-batch", "-"], "\n".join(node))
+        self.run("node", ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
         for name, address in hosts.items():
             host = [
                 "link set lo up",
@@ -158,7 +164,7 @@ class Lab:
                 f"route add {GATEWAY}/32 dev eth0 scope link",
                 f"route add default via {GATEWAY}",
             ]
-            self._on(name, ["ip", "-batch", "-"], "\n".join(host))
+            self.run(name, ["ip", "-batch", "-"], "\n".join(host))
 
     def _serve(self, name: str) -> None:
         with self.inside(name):
@@ -168,11 +174,6 @@ class Lab:
                 if kind == socket.SOCK_STREAM:
                     server.listen(64)
                 self._servers.append(server)
-
-    def _on(self, name: str, command: list[str], text: str = "") -> None:
-        entered = ["nsenter", f"--net={self._net(name)}", *command]
-        done = subprocess.run(entered, env=self._env, input=text, capture_output=True, text=True)
-        assert done.returncode == 0, f"{command} on {name}: {done.stderr}\n{text}"
 
     def _net(self, name: str) -> str:
         return f"/proc/{self._processes[name].pid}/ns/net"

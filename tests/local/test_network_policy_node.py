@@ -129,6 +129,29 @@ def test_a_pod_reaches_the_machine_only_at_the_nodes_address(lab: Lab) -> None:
     lab.expect(passing=[f"web -> {GATEWAY}:80"])
 
 
+def test_a_pod_does_not_reach_the_node_around_its_policies_over_ipv6(lab: Lab) -> None:
+    """The kernel gives both ends of a pod's link an IPv6 address, though the cluster has none."""
+    lab.nft("flush ruleset")
+    lab.run("node", ["ip", "address", "add", "fe80::1/64", "dev", "veth0", "nodad"])
+    lab.run("web", ["ip", "address", "add", "fe80::2/64", "dev", "eth0", "nodad"])
+    with lab.inside("node"):
+        server = socket.create_server(("::", 7002), family=socket.AF_INET6)
+    with lab.inside("web"):
+        node = socket.getaddrinfo("fe80::1%eth0", 7002)[0][4]
+
+    def reached() -> bool:
+        with lab.inside("web"):
+            client = socket.socket(socket.AF_INET6)
+        with client:
+            client.settimeout(0.3)
+            return client.connect_ex(node) == 0
+
+    with server:
+        assert reached()
+        lab.enforce([DENY_ALL], PODS, NAMESPACES)
+        assert not reached()
+
+
 def _udp(source: str, destination: str, port: int, payload: bytes) -> bytes:
     """An IPv4 packet; the kernel fills in the checksums that are zero, or ignores them."""
     udp = struct.pack("!HHHH", port, port, 8 + len(payload), 0) + payload
