@@ -148,7 +148,11 @@ def _peer(peer: Mapping[str, Any]) -> str:
 def _pods(namespace: str, selector: Mapping[str, Any]) -> str:
     labels = selector.get("matchLabels") or {}
     name = next(
-        (labels[key] for key in ("app.kubernetes.io/name", "cnpg.io/cluster", "cnpg.io/poolerName") if key in labels),
+        (
+            labels[key]
+            for key in ("app.kubernetes.io/name", "airflow-platform/database", "cnpg.io/poolerName")
+            if key in labels
+        ),
         "*",
     )
     return f"`{namespace}/{name}`"

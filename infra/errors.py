@@ -29,7 +29,7 @@ def _path(location: tuple[int | str, ...], given: Any) -> list[int | str]:
             continue
         path.append(part)
         try:
-            here = here[part]
+            here = here[part]  # ty: ignore[not-subscriptable]
         except (KeyError, IndexError, TypeError):
             here = None
     return path

@@ -1,5 +1,6 @@
 """When an object counts as ready: what the Pulumi provider awaits, for a deployment without the engine."""
 
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -47,7 +48,8 @@ def what_is_missing(current: Mapping[str, Any]) -> str | None:
     status = current.get("status") or {}
     kind = current["kind"]
     if wait_for := (current["metadata"].get("annotations") or {}).get(WAIT_FOR):
-        return _unmet(wait_for, current)
+        conditions = json.loads(wait_for) if wait_for.startswith("[") else [wait_for]
+        return next((unmet for condition in conditions if (unmet := _unmet(condition, current))), None)
     if kind == "Job":
         return None if _condition(current, "Complete") else "it has not succeeded"
     if kind == "Deployment":
@@ -70,7 +72,7 @@ def _has_to_be_awaited(obj: Object) -> bool:
 
 
 def _unmet(wait_for: str, current: Mapping[str, Any]) -> str | None:
-    """None where the annotation's condition holds: `condition=Ready`, or `jsonpath={.status.instances}=2`."""
+    """None where a condition of the annotation holds: `condition=Ready`, or `jsonpath={.status.instances}=2`."""
     if wait_for.startswith("condition="):
         return None if _condition(current, wait_for.removeprefix("condition=")) else wait_for
     match = re.fullmatch(r"jsonpath=\{\.([\w.]+)\}=(.*)", wait_for)

@@ -80,8 +80,8 @@ def pods(resource: Resource) -> Iterator[Pod]:
 def operated_pods(resource: Resource) -> Iterator[Pod]:
     """The pods that an operator makes from this object, with the labels it is sure to set and what we say of them."""
     if (resource.group, resource.kind) == ("postgresql.cnpg.io", "Cluster"):
-        cluster = {"cnpg.io/cluster": resource.name}
         spec = mapping(resource.props, "spec")
+        cluster = dict(mapping(spec, "inheritedMetadata", "labels")) | {"cnpg.io/cluster": resource.name}
         postgres = {"name": "postgres", "image": spec.get("imageName"), "resources": spec.get("resources")}
         instance, job = cluster | {"cnpg.io/podRole": "instance"}, cluster | {"cnpg.io/jobRole": "initdb"}
         yield Pod(str(resource), resource.kind, resource.namespace, instance, {"containers": [postgres]})

@@ -74,9 +74,9 @@ def test_only_pods_that_call_the_kubernetes_api_have_a_token_for_it(platform: Pl
             for volume in raw["spec"].get("volumes", []):
                 if any("serviceAccountToken" in source for source in volume.get("projected", {}).get("sources", [])):
                     labels = raw["metadata"]["labels"]
-                    holders.add(labels.get("app.kubernetes.io/name", labels.get("cnpg.io/cluster")))
+                    holders.add(labels.get("cnpg.io/podRole", labels["app.kubernetes.io/name"]))
     # PostgreSQL's and PgBouncer's instance managers watch their own Cluster and Pooler.
-    assert holders == {"airflow-scheduler", "postgresql", "airflow-db-pooler-rw"}
+    assert holders == {"airflow-scheduler", "instance", "pooler"}
 
 
 def test_the_namespaces_refuse_a_pod_that_is_not_restricted(platform: Platform) -> None:
