@@ -22,13 +22,13 @@ class AirflowApi:
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def wait_for_dag(self, dag: str, timeout: float = 120) -> None:
-        """Wait until the DAG processor has read the DAG, and let it run. Raises TimeoutError."""
+    def wait_for_dag(self, dag: str, timeout: float = 120, *, paused: bool = False) -> None:
+        """Wait until the DAG processor has read the DAG, and let it run unless `paused`. Raises TimeoutError."""
         deadline = time.monotonic() + timeout
         while True:
             known = self.request("GET", "/dags", params={"dag_id_pattern": dag})["dags"]
             if dag in {each["dag_id"] for each in known}:
-                self.request("PATCH", f"/dags/{dag}", json={"is_paused": False})
+                self.request("PATCH", f"/dags/{dag}", json={"is_paused": paused})
                 return
             if time.monotonic() > deadline:
                 raise TimeoutError(f"The DAG {dag} is not there after {timeout:.0f} s")

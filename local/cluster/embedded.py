@@ -136,11 +136,12 @@ def _wrapper(started: Process, state: Path, built: Programs) -> tuple[str, ...]:
     """What puts a process where it belongs: a mount namespace, or Python's search path."""
     if started.name == "containerd":
         return node.NEW_NAMESPACE
-    if started.name == "kubelet" and (holder := process.pid(node.containerd(built, state), state)):
-        return node.namespace_of(holder)
-    if started.name == "network-policy":
-        return ("env", f"PYTHONPATH={_REPOSITORY}")
-    return ()
+    search_path = ("env", f"PYTHONPATH={_REPOSITORY}") if started.name == "network-policy" else ()
+    # The enforcer reads what containerd's CNI library keeps.
+    in_node = started.name in ("kubelet", "network-policy")
+    if in_node and (holder := process.pid(node.containerd(built, state), state)):
+        return (*node.namespace_of(holder), *search_path)
+    return search_path
 
 
 def _processes(built: Programs, state: Path) -> list[Process]:

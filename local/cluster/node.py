@@ -154,6 +154,7 @@ def network_policy(state: Path) -> Process:
             f"--kubeconfig={config}",
             f"--pod-cidr={POD_CIDR}",
             f"--node-ip={NODE_IP}",
+            "--cni-results=/var/lib/cni/results",
         ),
         {config: kubeconfig.text(state / "pki", "network-policy")},
     )

@@ -73,6 +73,17 @@ def probes_network() -> None:
     probe()
 
 
+@dag(schedule=None, tags=["check"])
+def stays_paused() -> None:
+    """Never unpaused: a test creates runs of it and counts which of them the database kept."""
+
+    @task
+    def nothing() -> None:
+        """Does not run."""
+
+    nothing()
+
+
 def _try(target: str) -> str:
     host, port = target.rsplit(":", 1)
     try:
@@ -93,3 +104,4 @@ def _now() -> str:
 reads_variable_and_connection()
 sleeps()
 probes_network()
+stays_paused()

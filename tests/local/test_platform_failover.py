@@ -41,7 +41,7 @@ class Creator(threading.Thread):
     def run(self) -> None:
         while not self.stopped.wait(0.2):
             try:
-                run = self.airflow.trigger("probes_network", {"targets": []})
+                run = self.airflow.trigger("stays_paused")
             except requests.RequestException as error:
                 self.errors.append(str(error))
             else:
@@ -56,9 +56,7 @@ class Creator(threading.Thread):
 def test_a_dead_primary_loses_no_run_and_no_task(lossless: Platform, capsys: pytest.CaptureFixture[str]) -> None:
     airflow = lossless.sign_in()
     airflow.wait_for_dag("sleeps")
-    # Paused: the test is about the runs, not about running them all.
-    airflow.wait_for_dag("probes_network")
-    airflow.request("PATCH", "/dags/probes_network", json={"is_paused": True})
+    airflow.wait_for_dag("stays_paused", paused=True)
     run = airflow.trigger("sleeps", {"seconds": 60})
     while airflow.task_instance("sleeps", run, "sleep")["state"] != "running":
         time.sleep(0.5)
@@ -75,7 +73,7 @@ def test_a_dead_primary_loses_no_run_and_no_task(lossless: Platform, capsys: pyt
     creator.join()
 
     assert lossless.primary() != old
-    committed = set(lossless.sql("SELECT run_id FROM dag_run WHERE dag_id = 'probes_network'"))
+    committed = set(lossless.sql("SELECT run_id FROM dag_run WHERE dag_id = 'stays_paused'"))
     assert set(creator.acknowledged) <= committed
     assert airflow.wait_for_run("sleeps", run) == "success"
     assert airflow.task_instance("sleeps", run, "sleep")["try_number"] == 1
