@@ -1,5 +1,6 @@
 """Tells a person what is being done, how far it is and how long it takes."""
 
+import shutil
 import sys
 import threading
 import time
@@ -56,7 +57,8 @@ class Step:
         detail = f", {self._detail}" if self._detail else ""
         line = f"  {self._what} … {elapsed}{expected}{detail}"
         if live:
-            print(f"\r\x1b[2K{line}", end="", flush=True)
+            # A line that wraps can't be cleared by going back to its start.
+            print(f"\r\x1b[2K{line[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
         else:
             print(line, flush=True)
 
@@ -66,13 +68,16 @@ def step(what: str, expected: str = "") -> Generator[Step]:
     """Report the block as one step: `what` is done, and how long it usually takes (`6 min`).
 
     A step longer than 2 s shows itself while it runs: a live line on a terminal, a line each 15 s elsewhere. Each step
-    ends with one line: how it ended and after how long.
+    ends with one line: how it ended and after how long. An error that leaves it carries the step's name as a note.
     """
     current = Step(what, expected)
     failed = True
     try:
         yield current
         failed = False
+    except BaseException as error:
+        error.add_note(what)
+        raise
     finally:
         current.finish(failed)
 
