@@ -3,12 +3,11 @@
 import contextlib
 import json
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.cluster.addresses import NODE_IP, POD_CIDR
+from local.cluster.addresses import NODE_IP, POD_CIDR, SERVICE_CIDR
 from local.debian import DebianTools
 
 # The kubelet sets all but the first by itself; forwarding is what routes between pods.
@@ -77,6 +76,8 @@ def prepare(state: Path, tools: DebianTools) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     _sysctl("net.ipv4.ip_forward").write_text("1")
     _run(tools, ["ip", "address", "replace", f"{NODE_IP}/32", "dev", "lo"])
+    # On a machine without a default route a Service's address would be unreachable before it is ever translated.
+    _run(tools, ["ip", "route", "replace", SERVICE_CIDR, "dev", "lo", "src", NODE_IP])
     _run(tools, ["nft", "-f", "-"], _FIREWALL)
 
 
@@ -86,11 +87,12 @@ def restore(state: Path, tools: DebianTools) -> None:
     if not journal.exists():
         return
     before = _Before(**json.loads(journal.read_text()))
-    _wait_for_links(tools)
+    _remove_links(tools)
     present = _run(tools, ["nft", "list", "tables"]).splitlines()
     for family, table in TABLES:
         if f"table {family} {table}" in present:
             _run(tools, ["nft", "delete", "table", family, table])
+    _run(tools, ["ip", "route", "flush", "exact", SERVICE_CIDR, "dev", "lo"])
     if not before.address and _address_present(tools):
         _run(tools, ["ip", "address", "delete", f"{NODE_IP}/32", "dev", "lo"])
     for name, value in before.sysctls.items():
@@ -107,13 +109,11 @@ def prepared(state: Path) -> bool:
     return _journal(state).exists()
 
 
-def _wait_for_links(tools: DebianTools, timeout: float = 20.0) -> None:
-    """The kernel takes a moment to remove the links of pods that were killed, and with them their routes."""
-    deadline = time.monotonic() + timeout
-    while _run(tools, ["ip", "route", "show", "root", POD_CIDR]):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Network links of pods ({POD_CIDR}) are still there {timeout:.0f} s after they ended.")
-        time.sleep(0.05)
+def _remove_links(tools: DebianTools) -> None:
+    """The kernel keeps a killed pod's network as long as a connection in it has something left to send: minutes."""
+    for route in json.loads(_run(tools, ["ip", "-json", "route", "show", "root", POD_CIDR]) or "[]"):
+        # It may vanish by itself meanwhile.
+        subprocess.run(["ip", "link", "delete", route["dev"]], env=tools.env(), capture_output=True)
 
 
 def _address_present(tools: DebianTools) -> bool:
