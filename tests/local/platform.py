@@ -1,13 +1,11 @@
 """The running platform, as tests of it need it: its API, its cluster, variants of its stack."""
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kubernetes import client, config
 
 from infra import offline
@@ -18,8 +16,7 @@ from local.airflow_api import AirflowApi
 from local.first_run import sign_in
 from local.progress import step
 from local.target import Target
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.variants import variant
 
 
 @dataclass(frozen=True)
@@ -67,13 +64,9 @@ class Platform:
 
     def deploy(self, change: Callable[[dict[str, Any]], None], directory: Path) -> None:
         """Deploy the stack local, with its configuration changed in place by `change`."""
-        (directory / "stacks").mkdir(parents=True, exist_ok=True)
-        shutil.copy(REPOSITORY / "Pulumi.yaml", directory)
-        stack = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.local.yaml").read_text())
-        change(stack["config"])
-        (directory / "stacks" / "Pulumi.local.yaml").write_text(yaml.safe_dump(stack))
+        root = variant("local", change, directory)
         generated = Stored(self.target.state / "generated.json")
-        recording = offline.evaluate("local", generated=generated, root=directory)
+        recording = offline.evaluate("local", generated=generated, root=root)
         kubernetes = apply.dynamic_client(self.target.kubeconfig, self.target.context, directory / "discovery.json")
         with step("Deploying a variant of the stack local") as progress:
             print(apply.apply("local", objects(recording), kubernetes, progress))
