@@ -25,10 +25,11 @@ def secret(
 
     `control_plane`: labelled so that a policy can refuse any task pod that mounts or reads it.
     """
-    labels = {"airflow-platform/secret": "control-plane"} if control_plane else {}
+    # No empty labels: the API server drops them, and would see a change each time.
+    labels = {"labels": {"airflow-platform/secret": "control-plane"}} if control_plane else {}
     return Secret(
         resource_name or name,
-        metadata={"name": name, "namespace": namespace, "labels": labels},
+        metadata={"name": name, "namespace": namespace, **labels},
         type=secret_type,
         # Not `stringData`: a key removed from it would stay in the cluster's `data`.
         data={key: _base64(value) for key, value in sorted(contents.items())},
