@@ -5,19 +5,26 @@ The project's files are copied, since `pulumi stack init` writes into the stack 
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from local.progress import step
-from local.target import Target
+from local.progress import Step, step
+from local.target import REPOSITORY, Target
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+STACK = "local"
+
+# A line about a resource: ` +  kubernetes:core/v1:ConfigMap airflow-airflow-jwks creating (0s)`.
+_RESOURCE = re.compile(r"^ *[-+~]+ +\S+:(?P<kind>\w+) (?P<name>\S+) (?P<doing>\w+ing)\b")
 
 
 def available() -> bool:
@@ -26,12 +33,16 @@ def available() -> bool:
 
 
 def up(target: Target) -> str:
-    """`pulumi up` of the stack local, and what it changed. Raises RuntimeError with the engine's words."""
-    project, environment = _project(target)
-    with step("Deploying the stack local with Pulumi", "3 min"):
-        _run(["pulumi", "stack", "select", "--create", "local"], project, environment)
-        _run(["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"], project, environment)
-    history = json.loads(_run(["pulumi", "stack", "history", "--json", "--page-size", "1"], project, environment))
+    """`pulumi up` of the stack local, and what it changed. Raises RuntimeError with the engine's words.
+
+    What is in the cluster is looked at first, so that what somebody removed by hand comes back.
+    """
+    pulumi = _project(target)
+    with step("Deploying the stack local with Pulumi", "2 min") as progress:
+        pulumi.run("stack", "select", "--create", STACK)
+        pulumi.unlock()
+        pulumi.run("up", "--refresh", "--yes", "--skip-preview", progress=progress)
+    history = json.loads(pulumi.run("stack", "history", "--json", "--page-size", "1"))
     counts: Mapping[str, int] = history[0].get("resourceChanges", {})
     changed = [f"{count} {operation}d" for operation, count in sorted(counts.items()) if operation != "same"]
     return ", ".join(changed) or "nothing changed"
@@ -39,46 +50,91 @@ def up(target: Target) -> str:
 
 def destroy(target: Target) -> None:
     """`pulumi destroy` of the stack local, where it was deployed with Pulumi."""
-    if (target.state / "pulumi" / "state").exists():
-        project, environment = _project(target)
-        with step("Removing the stack local with Pulumi", "1 min"):
-            _run(["pulumi", "destroy", "--yes", "--stack", "local", "--non-interactive"], project, environment)
+    if not (_directory(target) / "state").exists():
+        return
+    pulumi = _project(target)
+    with step("Removing the stack local with Pulumi", "1 min") as progress:
+        pulumi.unlock()
+        pulumi.run("destroy", "--yes", "--skip-preview", "--stack", STACK, progress=progress)
 
 
 def export(target: Target) -> dict[str, Any]:
-    """The deployed stack's state."""
-    project, environment = _project(target)
-    return json.loads(_run(["pulumi", "stack", "export", "--stack", "local"], project, environment))
+    """The deployed stack's state, secrets encrypted."""
+    return json.loads(_project(target).run("stack", "export", "--stack", STACK))
 
 
-def _project(target: Target) -> tuple[Path, dict[str, str]]:
-    directory = target.state / "pulumi"
-    state = directory / "state"
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+@dataclass(frozen=True)
+class Pulumi:
+    """The CLI, in a project with its state beside it."""
+
+    directory: Path
+    environment: Mapping[str, str]
+
+    def run(self, *arguments: str, progress: Step | None = None) -> str:
+        """Its output. Raises RuntimeError where it fails."""
+        command = ["pulumi", *arguments, "--non-interactive"]
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            subprocess.Popen(
+                command, cwd=self.directory, env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            ) as process,
+        ):
+            assert process.stdout is not None
+            try:
+                output = "".join(_followed(process.stdout, progress))
+            except KeyboardInterrupt:
+                process.communicate()  # it got the same signal, ends what it began, and writes it down
+                raise
+            if process.wait() != 0:
+                errors.seek(0)
+                raise RuntimeError(f"`{' '.join(command)}` failed:\n{_diagnostics(output)}{errors.read()}")
+        return output
+
+    def unlock(self) -> None:
+        """Remove the lock of an update that was killed: nobody else will."""
+        for lock in (self.directory / "state" / ".pulumi" / "locks").rglob("*.json"):
+            if not Path("/proc", str(json.loads(lock.read_text())["pid"])).exists():
+                lock.unlink()
+
+
+def _followed(lines: Iterator[str], progress: Step | None) -> Iterator[str]:
+    for line in lines:
+        if progress and (found := _RESOURCE.match(line)):
+            progress.update(f"{found['doing']} {found['kind']} {found['name']}")
+        yield line
+
+
+def _diagnostics(output: str) -> str:
+    """What went wrong, without the log of each resource."""
+    _, found, after = output.partition("Diagnostics:\n")
+    return after.partition("\nResources:\n")[0] if found else output
+
+
+def _directory(target: Target) -> Path:
+    return target.state / "pulumi"
+
+
+def _project(target: Target) -> Pulumi:
+    directory = _directory(target)
+    (directory / "state").mkdir(parents=True, exist_ok=True, mode=0o700)
     definition = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())
     definition["main"] = str(REPOSITORY / "infra")
-    definition["runtime"]["options"]["virtualenv"] = str(REPOSITORY / ".venv")
+    definition["runtime"]["options"]["virtualenv"] = sys.prefix
     definition["stackConfigDir"] = "."
     (directory / "Pulumi.yaml").write_text(yaml.safe_dump(definition))
-    stack_file = directory / "Pulumi.local.yaml"
-    stack = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.local.yaml").read_text())
+    stack_file = directory / f"Pulumi.{STACK}.yaml"
+    stack = yaml.safe_load((target.project / "stacks" / stack_file.name).read_text())
     if stack_file.exists():
-        # The salt that state's secrets are encrypted with.
+        # The salt that the state's secrets are encrypted with.
         stack |= {"encryptionsalt": yaml.safe_load(stack_file.read_text()).get("encryptionsalt")}
     stack_file.write_text(yaml.safe_dump({key: value for key, value in stack.items() if value is not None}))
     passphrase = directory / "passphrase"
     if not passphrase.exists():
         passphrase.touch(mode=0o600)
         passphrase.write_text(secrets.token_urlsafe(32))
-    return directory, target.environment() | {
-        "PULUMI_BACKEND_URL": f"file://{state}",
+    environment = {
+        "PULUMI_BACKEND_URL": f"file://{directory / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-
-
-def _run(command: list[str], project: Path, environment: Mapping[str, str]) -> str:
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"`{' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return Pulumi(directory, target.environment() | environment)
