@@ -59,14 +59,14 @@ def missing(name: str, cluster: Cluster, wanted: Sequence[Object]) -> Iterator[s
             f"Install its chart: helm install cloudnative-pg cloudnative-pg --version {CLOUDNATIVEPG_CHART} "
             "--repo https://cloudnative-pg.github.io/charts --namespace cnpg-system --create-namespace"
         )
-    for storage_class in sorted(_values(wanted, {"storageClass", "storageClassName"}) - set(cluster.storage_classes)):
+    for storage_class in sorted(values(wanted, {"storageClass", "storageClassName"}) - set(cluster.storage_classes)):
         use = "that volumes can be shared by many pods (ReadWriteMany)" if storage_class == "shared" else "for volumes"
         yield (
             f"{name} has no StorageClass {storage_class}, {use}; it has "
             f"{', '.join(sorted(cluster.storage_classes)) or 'none'}. Make one of that name, or name another in "
             "stacks/Pulumi.local.yaml."
         )
-    made_here = {image for image in _values(wanted, {"image", "imageName"}) if image.startswith("localhost/")}
+    made_here = {image for image in values(wanted, {"image", "imageName"}) if image.startswith("localhost/")}
     if cluster.images is not None and (absent := sorted(made_here - set(cluster.images))):
         yield (
             f"The nodes of {name} lack {', '.join(absent)}, which no registry has. Load them into the nodes, or push "
@@ -85,11 +85,11 @@ def names(listed: Any) -> set[str]:
     return {each.metadata.name for each in listed.items}
 
 
-def _values(tree: Any, keys: Collection[str]) -> set[str]:
-    """All text found at `keys`, at any depth."""
+def values(tree: Any, keys: Collection[str]) -> set[str]:
+    """All text at `keys`, at any depth of the tree."""
     if isinstance(tree, dict):
         here = {value for key, value in tree.items() if key in keys and isinstance(value, str)}
-        return here.union(*(_values(value, keys) for value in tree.values()))
+        return here.union(*(values(value, keys) for value in tree.values()))
     if isinstance(tree, list | tuple):
-        return set().union(*(_values(value, keys) for value in tree))
+        return set().union(*(values(value, keys) for value in tree))
     return set()

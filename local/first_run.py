@@ -34,7 +34,7 @@ def ui_url(target: Target) -> str:
 
 def admin_password(target: Target) -> str:
     """The generated password of the user admin, from the cluster. Raises RuntimeError where there is none yet."""
-    nothing_up = f"Airflow's passwords are not there: the platform is not up on {target.name}. Run `make up` first."
+    nothing_up = f"The platform is not up: context {target.context} holds no password of it. Run `make up` first."
     if target.kubeconfig and not target.kubeconfig.exists():
         raise RuntimeError(nothing_up)
     try:

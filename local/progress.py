@@ -33,16 +33,16 @@ class Step:
         """Say that there was nothing to do, and why."""
         self._nothing_done = why
 
-    def finish(self, failed: bool) -> None:
-        """Stop reporting and print how it ended; quick steps get one line in all."""
+    def finish(self, end: str) -> None:
+        """Stop reporting and print how it ended (`done`, `failed`); quick steps get one line in all."""
         self._done.set()
         self._thread.join()
         elapsed = time.monotonic() - self._start
         _clear_live_line()
-        if self._nothing_done and not failed:
+        if self._nothing_done and end == "done":
             print(f"  {self._what}: {self._nothing_done}", flush=True)
         else:
-            print(f"  {self._what}: {'failed' if failed else 'done'} ({seconds(elapsed)})", flush=True)
+            print(f"  {self._what}: {end} ({seconds(elapsed)})", flush=True)
 
     def _report(self) -> None:
         live = sys.stdout.isatty()
@@ -57,8 +57,8 @@ class Step:
         detail = f", {self._detail}" if self._detail else ""
         line = f"  {self._what} … {elapsed}{expected}{detail}"
         if live:
-            # A line that wraps can't be cleared by going back to its start.
-            print(f"\r\x1b[2K{line[: shutil.get_terminal_size().columns - 1]}", end="", flush=True)
+            # A line that wraps can't be cleared by going back to its start; the terminal adds ^C to an interrupted one.
+            print(f"\r\x1b[2K{line[: shutil.get_terminal_size().columns - 3]}", end="", flush=True)
         else:
             print(line, flush=True)
 
@@ -71,15 +71,18 @@ def step(what: str, expected: str = "") -> Generator[Step]:
     ends with one line: how it ended and after how long. An error that leaves it carries the step's name as a note.
     """
     current = Step(what, expected)
-    failed = True
+    end = "failed"
     try:
         yield current
-        failed = False
+        end = "done"
+    except KeyboardInterrupt:
+        end = "interrupted"
+        raise
     except BaseException as error:
         error.add_note(what)
         raise
     finally:
-        current.finish(failed)
+        current.finish(end)
 
 
 def seconds(elapsed: float) -> str:
