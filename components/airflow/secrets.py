@@ -5,16 +5,16 @@ Airflow 3.3's source and confirmed by running it (docs/secrets.md has the table)
 """
 
 import base64
+import hashlib
 import json
 from urllib.parse import quote
 
 import pulumi
 import pulumi_tls as tls
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from pulumi import Output
-from pulumi_random import RandomBytes, RandomPassword
+from pulumi_random import RandomPassword
 
 from components.airflow.configuration import DATABASE_CA
 from components.airflow.settings import AirflowSettings, OidcAuthSettings, SimpleAuthSettings
@@ -87,9 +87,9 @@ class AirflowSecrets(pulumi.ComponentResource):
         )
         keep(DIRECT_DATABASE_SECRET, {"sql_alchemy_conn": _url("postgresql+psycopg2", database, database.direct)})
 
-        # Fernet wants URL-safe base64 of 32 bytes.
-        fernet = RandomBytes(f"{name}-fernet-key", length=32, opts=inside).base64
-        self.fernet_key = fernet.apply(lambda key: key.replace("+", "-").replace("/", "_"))
+        # Not RandomBytes: its id is its value, which the state and every diff show in clear.
+        fernet = RandomPassword(f"{name}-fernet-key", length=48, special=False, opts=inside).result
+        self.fernet_key = fernet.apply(_fernet_key)
         keep(FERNET_SECRET, {"fernet_key": self.fernet_key})
 
         self.api_secret_key = RandomPassword(f"{name}-api-secret-key", length=48, special=False, opts=inside).result
@@ -134,10 +134,14 @@ def jwks(*public_keys_pem: str) -> str:
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError(f"A signing key is a {type(key).__name__}; Airflow's tokens are signed with Ed25519 here")
         jwk = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes(Encoding.Raw, PublicFormat.Raw))}
-        digest = Hash(SHA256())
-        digest.update(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode())
-        keys.append(jwk | {"kid": _base64url(digest.finalize()), "alg": "EdDSA", "use": "sig"})
+        thumbprint = hashlib.sha256(json.dumps(jwk, separators=(",", ":"), sort_keys=True).encode()).digest()
+        keys.append(jwk | {"kid": _base64url(thumbprint), "alg": "EdDSA", "use": "sig"})
     return json.dumps({"keys": keys})
+
+
+def _fernet_key(random_text: str) -> str:
+    """32 bytes as URL-safe base64, which is what Fernet wants."""
+    return base64.urlsafe_b64encode(hashlib.sha256(random_text.encode()).digest()).decode()
 
 
 def _base64url(content: bytes) -> str:
