@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 STACKS := $(patsubst stacks/Pulumi.%.yaml,%,$(wildcard stacks/Pulumi.*.yaml))
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up down password install test test-cluster lint bench goldens docs clean
+.PHONY: help up down password install test test-cluster test-teardown lint bench goldens docs clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -12,7 +12,7 @@ help:  ## this list
 up: install  ## a Kubernetes on this machine, the platform on it, and a DAG that runs there (CONTEXT=name: on yours)
 	@$(PYTHON) -m local up
 
-down: install  ## all that `make up` brought, gone
+down: install  ## all that `make up` brought, gone (CONTEXT=name: from yours)
 	@$(PYTHON) -m local down
 
 password: install  ## the password of the UI's user admin
@@ -38,7 +38,10 @@ test-cluster: install  ## what needs the embedded Kubernetes: brings it up, test
 	@set -e; if ! $(PYTHON) -m local running; then trap '$(PYTHON) -m local down' EXIT; fi; \
 	$(PYTHON) -m local up; $(PYTHON) -m pytest -m cluster -v
 
-bench: install  ## speed, as ratios within one run
+test-teardown: install  ## what the embedded Kubernetes leaves behind: nothing (needs it down, brings it up and down)
+	@$(PYTHON) -m pytest -m cluster -v tests/local/test_cluster_teardown.py
+
+bench: install  ## speed, as ratios within one run (of tasks too, where the embedded Kubernetes is up)
 	@$(PYTHON) -m local.bench
 
 goldens: install  ## renew tests/goldens from the program, for you to review with git diff

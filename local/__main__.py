@@ -60,11 +60,8 @@ def up(target: Target) -> None:
 
     changes = deploy(target)
     greeting = run_hello(target)
-    print()
-    if changes == "nothing changed":
-        print("Nothing changed: the cluster has what the stack says.", end=" ")
-    else:
-        print(f"Deployed: {changes}.", end=" ")
+    unchanged = changes == "nothing changed"
+    print("\nNothing changed: the cluster has what the stack says." if unchanged else f"\nDeployed: {changes}.")
     print(f"The DAG hello ran in pods of its own and said: {greeting}  ({seconds(time.monotonic() - started)})\n")
     print("\n".join(_directions(target, ui_url(target))))
 

@@ -34,6 +34,10 @@ def sentence(error: Exception) -> str | None:
             words = error.stderr or error.stdout or ""
             said = words.decode(errors="replace") if isinstance(words, bytes) else words
             return f"`{_command(error.cmd)}` failed (exit status {error.returncode}): {said.strip()}"
+        case subprocess.TimeoutExpired():
+            return f"`{_command(error.cmd)}` did not end within {error.timeout:.0f} s."
+        case FileNotFoundError(filename=str() as program) if "/" not in program:
+            return f"The program {program} is not on the PATH. Install it and run the same command again; it continues."
         case ConfigException():
             return f"The kubeconfig can't be read: {error}"
         case RuntimeError() | TimeoutError() | pulumi.RunError() | UnknownStackError():

@@ -42,6 +42,8 @@ def _airflow_answered() -> requests.HTTPError:
         (pulumi.RunError("stacks/Pulumi.local.yaml: airflow.imge is not a setting"), "imge is not a setting"),
         (UnknownStackError("There is no stack 'x'"), "There is no stack"),
         (subprocess.CalledProcessError(1, ["kind", "get"], stderr="no"), "`kind get` failed (exit status 1): no"),
+        (subprocess.TimeoutExpired(["docker", "info"], 30), "`docker info` did not end within 30 s"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "go"), "The program go is not on the PATH"),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), "The disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "This user may not do that"),
     ],
@@ -50,7 +52,9 @@ def test_what_the_world_does_wrong_is_a_sentence(error: Exception, said: str) ->
     assert said in (failures.sentence(error) or "")
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), AssertionError()])
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), TypeError("x"), FileNotFoundError(errno.ENOENT, "No such file", "/a/b")]
+)
 def test_our_own_mistakes_keep_their_traceback(error: Exception) -> None:
     assert failures.sentence(error) is None
 
