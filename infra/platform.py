@@ -29,6 +29,8 @@ class Platform(pulumi.ComponentResource):
         provider = kubernetes.Provider(
             "kubernetes",
             context=settings.cluster.context,
+            # Otherwise an API server that is reached by another address counts as another cluster.
+            cluster_identifier=settings.cluster.identifier or pulumi.get_stack(),
             enable_server_side_apply=True,
             # A changed ConfigMap or Secret is updated in place, and a checksum restarts who reads it. Without these,
             # it would be deleted and made anew under the pods that mount it.

@@ -11,6 +11,9 @@ class ClusterSettings(Settings):
 
     context: str | None = None
     """Context of the kubeconfig. Default: the current one."""
+    identifier: str | None = None
+    """Says whether it is still the same cluster, wherever its API server is reached: everything is made anew, the
+    database too, when this changes. Default: the stack's name."""
     api_server_cidrs: list[Cidr] = Field(min_length=1, examples=[["10.0.0.2/32"]])
     """Addresses of the API server's endpoints (`kubectl get endpointslices kubernetes`), as seen after a Service's
     address translation. Only pods that call the Kubernetes API may connect to them."""
