@@ -35,7 +35,8 @@ test: lint  ## everything that needs no cluster
 	@$(PYTHON) -m pytest -m "not cluster" -n 2
 
 test-cluster: install  ## what needs the embedded Kubernetes: brings it up, tests, takes it down (unless it was up)
-	@set -e; if ! $(PYTHON) -m local running; then trap '$(PYTHON) -m local down' EXIT; fi; \
+	@set -e; if ! $(PYTHON) -m local running; then $(MAKE) --no-print-directory test-teardown; \
+	trap '$(PYTHON) -m local down' EXIT; fi; \
 	$(PYTHON) -m local up; $(PYTHON) -m pytest -m cluster -v
 
 test-teardown: install  ## what the embedded Kubernetes leaves behind: nothing (needs it down, brings it up and down)

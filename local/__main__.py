@@ -59,6 +59,11 @@ def up(target: Target) -> None:
     from local.first_run import run_hello, ui_url
 
     changes = deploy(target)
+    if target.embedded:
+        from local import dag_changes, images
+
+        if restarted := dag_changes.restart_stale(target, images.ensure()[-1]):
+            changes = f"{changes}, {len(restarted)} processes restarted with the new image"
     greeting = run_hello(target)
     unchanged = changes == "nothing changed"
     print("\nNothing changed: the cluster has what the stack says." if unchanged else f"\nDeployed: {changes}.")
