@@ -32,6 +32,8 @@ class Platform(pulumi.ComponentResource):
             # Otherwise an API server that is reached by another address counts as another cluster.
             cluster_identifier=settings.cluster.identifier or pulumi.get_stack(),
             enable_server_side_apply=True,
+            # What somebody changed by hand is shown and undone. A preview would fail with a conflict instead.
+            enable_patch_force=True,
             # A changed ConfigMap or Secret is updated in place, and a checksum restarts who reads it. Without these,
             # it would be deleted and made anew under the pods that mount it.
             enable_config_map_mutable=True,
