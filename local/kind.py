@@ -23,9 +23,10 @@ MEMORY = 6 * 2**30
 NODE = f"{KIND_CLUSTER}-control-plane"
 
 _OPERATOR_MANIFEST = (
-    "https://github.com/cloudnative-pg/cloudnative-pg/releases/download/"
-    f"v{cloudnativepg.VERSION}/cnpg-{cloudnativepg.VERSION}.yaml"
+    "https://raw.githubusercontent.com/cloudnative-pg/cloudnative-pg/"
+    f"release-{cloudnativepg.VERSION.rpartition('.')[0]}/releases/cnpg-{cloudnativepg.VERSION}.yaml"
 )
+"""As its documentation says to install it. The node fetches it, and the operator's image."""
 
 _AIRFLOW = f"""
 FROM python:3.13-slim-trixie
@@ -41,12 +42,12 @@ USER 50000:0
 """
 
 IMAGES = {
-    postgresql.RECIPE.ref: "FROM ghcr.io/cloudnative-pg/postgresql:17\n",
+    postgresql.RECIPE.ref: "FROM ghcr.io/cloudnative-pg/postgresql:17-standard-trixie\n",
     pgbouncer.RECIPE.ref: "FROM ghcr.io/cloudnative-pg/pgbouncer:1.24.1\n",
     airflow.REF: _AIRFLOW,
 }
 """Dockerfiles by the names that the stack file has. Built also where nothing is added: that takes one platform's image,
-and `kind load` fails on those of several."""
+and `kind load` fails on those of several or with attestations."""
 
 _SHARED = {
     "apiVersion": "storage.k8s.io/v1",
