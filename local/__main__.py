@@ -55,18 +55,11 @@ def up(target: Target) -> None:
     _check(target)
     _cluster_up(target)
 
-    from local.deploy import deploy
     from local.first_run import run_hello, ui_url
 
-    changes = deploy(target)
-    if target.embedded:
-        from local import dag_changes, images
-
-        if restarted := dag_changes.restart_stale(target, images.ensure()[-1]):
-            changes = f"{changes}, {len(restarted)} processes restarted with the new image"
+    changes = _deploy(target)
     greeting = run_hello(target)
-    unchanged = changes == "nothing changed"
-    print("\nNothing changed: the cluster has what the stack says." if unchanged else f"\nDeployed: {changes}.")
+    print(f"\nDeployed: {changes}." if changes else "\nNothing changed: the cluster has what the stack says.")
     print(f"The DAG hello ran in pods of its own and said: {greeting}  ({seconds(time.monotonic() - started)})\n")
     print("\n".join(_directions(target, ui_url(target))))
 
@@ -152,6 +145,20 @@ def _cluster_up(target: Target) -> None:
     from local import variant
 
     variant.write(target)
+
+
+def _deploy(target: Target) -> str:
+    """The stack, and new processes where their image is a new one; returns what changed, empty where nothing did."""
+    from local.deploy import deploy
+
+    said = deploy(target)
+    changes = [] if said == "nothing changed" else [said]
+    if target.embedded:
+        from local import dag_changes, images
+
+        if restarted := dag_changes.restart_stale(target, images.ensure()[-1]):
+            changes.append(f"{len(restarted)} process{'es' * (len(restarted) > 1)} restarted with the new image")
+    return ", ".join(changes)
 
 
 def _directions(target: Target, url: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from infra import offline
 from local import __main__ as command
-from local import deploy, first_run, kind, removal, target
+from local import dag_changes, deploy, first_run, images, kind, removal, target
 from local.cluster import embedded, preflight, programs
 from local.debian import DebianTools
 from local.target import EMBEDDED, KIND, Target
@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     monkeypatch.setattr(embedded, "running", lambda: False)
     monkeypatch.setattr(preflight, "problems", list)
     monkeypatch.setattr(command, "_cluster_up", lambda target: None)
-    monkeypatch.setattr(deploy, "deploy", lambda target: "nothing changed")
+    monkeypatch.setattr(command, "_deploy", lambda target: "")
     monkeypatch.setattr(first_run, "run_hello", lambda target: "Hello, world!")
     monkeypatch.setattr(first_run, "ui_url", lambda target: "http://172.30.0.1:30080")
     built = programs.Programs(Path("/cache/bin/kubernetes"), Path("/cache/bin/etcd"), DebianTools(tmp_path))
@@ -80,7 +80,7 @@ def test_on_a_cluster_of_the_users_every_command_that_is_named_names_it(
     staging = Target("staging", None, "staging", here.state)
     monkeypatch.setattr(target, "choose", lambda context: staging)
     monkeypatch.setattr(command, "_check", lambda target: None)
-    monkeypatch.setattr(deploy, "deploy", lambda target: "63 created")
+    monkeypatch.setattr(command, "_deploy", lambda target: "63 created")
     assert command.main(["up", "--context", "staging"]) == 0
     said = capsys.readouterr().out
     assert "Deployed: 63 created." in said
@@ -113,6 +113,25 @@ def test_a_mistake_of_ours_is_not_dressed_up(here: Target, monkeypatch: pytest.M
     monkeypatch.setattr(command, "_run", _raising(KeyError("x")))
     with pytest.raises(KeyError):
         command.main(["up"])
+
+
+@pytest.mark.parametrize(
+    ("deployed", "restarted", "changes"),
+    [
+        ("nothing changed", [], ""),
+        ("9 changed", [], "9 changed"),
+        ("nothing changed", ["scheduler"], "1 process restarted with the new image"),
+        ("9 changed", ["scheduler", "triggerer"], "9 changed, 2 processes restarted with the new image"),
+    ],
+)
+def test_what_changed_is_the_stack_and_what_runs_a_new_image(
+    here: Target, monkeypatch: pytest.MonkeyPatch, deployed: str, restarted: list[str], changes: str
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(deploy, "deploy", lambda target: deployed)
+    monkeypatch.setattr(images, "ensure", lambda: [None])
+    monkeypatch.setattr(dag_changes, "restart_stale", lambda target, image: restarted)
+    assert command._deploy(here) == changes
 
 
 @pytest.mark.parametrize("name", [EMBEDDED, KIND, "staging"])
