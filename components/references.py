@@ -31,7 +31,7 @@ class Peer:
             return {"ipBlock": {"cidr": self.cidr}}
         return {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
-            "podSelector": {"matchLabels": dict(self.labels)},
+            "podSelector": {"matchLabels": dict(self.labels)} if self.labels else {},
         }
 
 

@@ -4,10 +4,11 @@ A settings model is at once a component's argument, its validation, its document
 schema. It holds what a person decides; what another component produces is a keyword argument of the component.
 """
 
+import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -63,7 +64,16 @@ ImageReference = Annotated[
 ]
 """A container image with a tag or a digest. Policies forbid `latest`."""
 
-Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/\d{1,3}$", examples=["10.0.0.0/8"])]
+
+def _is_cidr(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ValueError(f'"{text}" is not a range of addresses ({error}); write one such as "10.0.0.0/8"') from None
+
+
+Cidr = Annotated[str, AfterValidator(_is_cidr), Field(examples=["10.0.0.0/8"])]
+"""A range of IP addresses."""
 
 
 class Resources(Settings):
@@ -76,6 +86,12 @@ class Resources(Settings):
     cpu_limit: Cpu | None = None
     """Cores it may use while others don't need them. Default: four times the request."""
 
+    @model_validator(mode="after")
+    def _limit_covers_request(self) -> "Resources":
+        if self.cpu_limit is not None and quantity(self.cpu_limit) < quantity(self.cpu):
+            raise ValueError(f"cpu_limit is {self.cpu_limit}, less than the cpu of {self.cpu} that is asked for")
+        return self
+
     def requirements(self) -> dict[str, dict[str, str]]:
         """As the `resources` of a container."""
         limit = self.cpu_limit or f"{round(quantity(self.cpu) * 4000)}m"
@@ -83,3 +99,23 @@ class Resources(Settings):
             "requests": {"cpu": self.cpu, "memory": self.memory},
             "limits": {"cpu": limit, "memory": self.memory},
         }
+
+
+class Toleration(Settings):
+    """A node's taint that pods put up with. https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
+
+    key: str
+    operator: Literal["Exists", "Equal"] = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Default: every effect."""
+
+
+class Placement(Settings):
+    """Which nodes pods run on, and how urgently."""
+
+    node_selector: dict[str, str] = {}
+    """Labels that a node must have."""
+    tolerations: list[Toleration] = []
+    priority_class: str | None = None
+    """Name of a PriorityClass of the cluster."""

@@ -55,6 +55,7 @@ class Platform(pulumi.ComponentResource):
             tasks_namespace=settings.namespaces.tasks.name,
             database=database,
             cluster=settings.cluster,
+            protect=settings.protect_data,
             oidc_client_secret=secrets.get_secret("oidcClientSecret"),
             opts=self._after(layer),
         )
@@ -67,7 +68,10 @@ class Platform(pulumi.ComponentResource):
         return pulumi.ResourceOptions.merge(self._inside, pulumi.ResourceOptions(depends_on=layer))
 
     def _namespace(self, role: Role, settings: NamespaceSettings) -> Namespace:
-        return Namespace(role, settings, role=role, cluster=self._settings.cluster, opts=self._inside)
+        platform = self._settings
+        return Namespace(
+            role, settings, role=role, cluster=platform.cluster, protect=platform.protect_data, opts=self._inside
+        )
 
     def _database(
         self, secrets: pulumi.Config, foundations: list[pulumi.Resource]
@@ -89,6 +93,7 @@ class Platform(pulumi.ComponentResource):
             cluster=settings.cluster,
             pooled_clients=pooled_clients,
             direct_clients=direct_clients,
+            protect=settings.protect_data,
             opts=self._after(layer),
         )
         return database.metadata, [*layer, database]

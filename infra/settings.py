@@ -4,6 +4,7 @@ python -m infra.settings > stacks/schema.json
 """
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -26,6 +27,9 @@ SECRETS = {
 """Keys of secret values: `pulumi config set --secret airflow-platform:KEY`."""
 
 
+_SYSTEM_NAMESPACES = re.compile("default|kube-.*")
+
+
 class NamespacesSettings(Settings):
     """The platform's namespaces. Task pods are apart from the control plane, and data from both."""
 
@@ -38,6 +42,9 @@ class NamespacesSettings(Settings):
         names = [self.control_plane.name, self.tasks.name, self.data.name]
         if len(set(names)) < 3:
             raise ValueError(f"the namespaces are {', '.join(names)}; give each a name of its own")
+        for name in names:
+            if _SYSTEM_NAMESPACES.fullmatch(name):
+                raise ValueError(f"{name} is a namespace of Kubernetes itself; write a name of the platform's own")
         return self
 
 
@@ -65,6 +72,9 @@ class PlatformSettings(Settings):
     addons: AddonsSettings = AddonsSettings()
     database: DatabaseSettings = Field(description="The metadata database.")
     airflow: AirflowSettings
+    protect_data: bool = True
+    """The engine refuses to delete the database, the logs, their namespaces and the keys that read them. To delete them
+    on purpose, set this to false and deploy first."""
 
     @model_validator(mode="after")
     def _airflow_config_is_free(self) -> "PlatformSettings":
@@ -87,14 +97,22 @@ def load(stack: str, config: Mapping[str, str], secret_keys: frozenset[str]) -> 
     mistakes: list[str] = []
     for key, value in config.items():
         project, _, section = key.partition(":")
-        if project != PROJECT or section in SECRETS:
+        if project != PROJECT:
             continue
-        sections[section] = _parsed(value)
-        if key in secret_keys:
+        if section in SECRETS:
+            if key not in secret_keys:
+                mistakes.append(f"{file}: {key} is in clear; encrypt it: `pulumi config set --secret {key}`")
+            continue
+        if key not in secret_keys:
+            sections[section] = _parsed(value)
+        else:
+            # Not looked into: a message would show what is in it.
             mistakes.append(
                 f"{file}: {key} is encrypted, but a section holds no secrets; secrets are keys of their own: "
                 f"{', '.join(f'{PROJECT}:{name}' for name in SECRETS)}"
             )
+    if any(key in secret_keys and key.partition(":")[2] not in SECRETS for key in config):
+        raise InvalidSettingsError("\n".join(mistakes))
     settings = None
     try:
         settings = PlatformSettings.model_validate(sections)
@@ -118,6 +136,11 @@ def _of_stack(stack: str, settings: PlatformSettings, config: Mapping[str, str])
         full_key = f"{PROJECT}:{key}"
         if reason and full_key not in config:
             mistakes.append(f"{full_key} is missing, and {reason}; run `pulumi config set --secret {full_key}`")
+    if settings.cluster.context is None and stack != "local":
+        mistakes.append(
+            f"{PROJECT}:cluster.context is missing, and the kubeconfig's current context may be any cluster; write the "
+            f"context that the stack {stack} is for"
+        )
     if isinstance(settings.airflow.auth, SimpleAuthSettings) and stack != "local":
         mistakes.append(
             f"{PROJECT}:airflow.auth.manager is simple in the stack {stack}; it has no single sign-on and no "

@@ -3,6 +3,7 @@ no longer has is deleted.
 """
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,11 +94,28 @@ def _apply_one(kubernetes: DynamicClient, obj: Object, changes: Changes) -> None
         before = resource.get(**where).metadata.resourceVersion
     except NotFoundError:
         before = None
+    if key.kind == "Job" and before is not None:
+        before = _without_failed_job(resource, where, before)
     applied = resource.server_side_apply(body=obj, field_manager=FIELD_MANAGER, force_conflicts=True, **where)
     if before is None:
         changes.created.append(str(key))
     elif applied.metadata.resourceVersion != before:
         changes.changed.append(str(key))
+
+
+def _without_failed_job(resource: Any, where: dict[str, str], version: str) -> str | None:
+    """A Job that failed can't be run again: it makes room for a new one of its name, as the engine has it."""
+    current = resource.get(**where).to_dict()
+    conditions = (current.get("status") or {}).get("conditions") or []
+    if not any(condition["type"] == "Failed" and condition["status"] == "True" for condition in conditions):
+        return version
+    resource.delete(**where, body={"propagationPolicy": "Foreground"})
+    while True:
+        try:
+            resource.get(**where)
+        except NotFoundError:
+            return None
+        time.sleep(0.2)
 
 
 def _delete(kubernetes: DynamicClient, keys: Iterable[Key]) -> list[str]:

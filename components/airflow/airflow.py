@@ -6,13 +6,13 @@ from pulumi_kubernetes.core.v1 import ConfigMap
 
 from components.airflow import control_plane, process
 from components.airflow.configuration import API_PORT, configuration_files
-from components.airflow.logs import LogServer, log_claim, service
+from components.airflow.logs import LogServer, log_claim
 from components.airflow.process import AirflowContext
 from components.airflow.secrets import AirflowSecrets
 from components.airflow.settings import AirflowSettings, ProcessSettings
 from components.airflow.tasks import TaskPods
 from components.kubernetes.cluster import ClusterSettings
-from components.kubernetes.workload import Deployment, Job, Workload
+from components.kubernetes.workload import Deployment, Job, Workload, service
 from components.references import DatabaseConnection, Peer
 
 MIGRATION_DEADLINE_SECONDS = 1800
@@ -22,7 +22,7 @@ class Airflow(pulumi.ComponentResource):
     """Airflow's control plane in `namespace`, and its task pods in `tasks_namespace`.
 
     The API for people and the API for running tasks are apart. Each process gets the secrets that it needs, and a task
-    pod gets none.
+    pod gets none. `protect`: the engine refuses to delete the fernet key and the logs.
     """
 
     base_url: str
@@ -38,6 +38,7 @@ class Airflow(pulumi.ComponentResource):
         tasks_namespace: str,
         database: DatabaseConnection,
         cluster: ClusterSettings,
+        protect: bool,
         oidc_client_secret: Output[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -52,6 +53,7 @@ class Airflow(pulumi.ComponentResource):
             tasks_namespace=tasks_namespace if runs_pods else None,
             database=database,
             oidc_client_secret=oidc_client_secret,
+            protect=protect,
             opts=inside,
         )
         files = configuration_files(
@@ -62,8 +64,9 @@ class Airflow(pulumi.ComponentResource):
         foundation: list[pulumi.Resource] = [
             secrets,
             _config_map(process.CONFIGURATION_MAP, namespace, files, inside),
-            _config_map(process.JWKS_MAP, namespace, {"jwks.json": secrets.jwks}, inside),
-            log_claim(context, namespace, inside),
+            _config_map(process.PEOPLE_JWKS_MAP, namespace, {"jwks.json": secrets.people_jwks}, inside),
+            _config_map(process.TASK_JWKS_MAP, namespace, {"jwks.json": secrets.task_jwks}, inside),
+            log_claim(context, namespace, inside, protect=protect),
         ]
         if database.ca_certificate is not None:
             ca = {"ca.crt": database.ca_certificate}
@@ -71,11 +74,13 @@ class Airflow(pulumi.ComponentResource):
         if runs_pods:
             foundation += [
                 _config_map(process.CONFIGURATION_MAP, tasks_namespace, files, inside),
-                log_claim(context, tasks_namespace, inside),
+                log_claim(context, tasks_namespace, inside, protect=protect),
                 TaskPods(f"{name}-tasks", context, opts=inside),
             ]
         migration = Job(
             control_plane.migration(context),
+            # What it makes depends on the auth manager, and on which database it is.
+            reads=files | {"database": f"{database.direct.host}:{database.direct.port}/{database.database}"},
             deadline_seconds=MIGRATION_DEADLINE_SECONDS,
             opts=pulumi.ResourceOptions(parent=self, depends_on=foundation),
         )
@@ -84,27 +89,33 @@ class Airflow(pulumi.ComponentResource):
             LogServer(f"{name}-logs", context, key=secrets.log_server_key, configuration=files, opts=migrated)
 
         common = {**files, "database": secrets.database, "fernet_key": secrets.fernet_key}
-        signing = {"jwks": secrets.jwks}
-        sessions = {"api_secret_key": secrets.api_secret_key}
-        sign_on = signing | sessions | {"log_server_key": secrets.log_server_key}
+        signing = {"jwks": secrets.task_jwks}
+        sign_on = {
+            "jwks": secrets.people_jwks,
+            "api_secret_key": secrets.api_secret_key,
+            "log_server_key": secrets.log_server_key,
+        }
         if secrets.passwords is not None:
             sign_on |= {"passwords": secrets.passwords}
         if oidc_client_secret is not None:
             sign_on |= {"oidc_client_secret": oidc_client_secret}
 
-        def run(workload: Workload, process_settings: ProcessSettings, secrets_read: dict[str, Output[str]]) -> None:
-            Deployment(
-                workload, replicas=process_settings.replicas, restart_on={**common, **secrets_read}, opts=migrated
-            )
+        def run(
+            workload: Workload, process_settings: ProcessSettings, secrets_read: dict[str, Output[str]]
+        ) -> pulumi.ResourceOptions:
+            """Deploy it, and return the options of what waits for it."""
+            restart_on = {**common, **secrets_read}
+            deployment = Deployment(workload, replicas=process_settings.replicas, restart_on=restart_on, opts=migrated)
+            return pulumi.ResourceOptions(parent=self, depends_on=[deployment])
 
         api_server, execution_api = control_plane.api_server(context), control_plane.execution_api(context)
-        run(api_server, settings.api_server, sign_on)
-        run(execution_api, settings.execution_api, signing)
-        run(control_plane.scheduler(context, cluster), settings.scheduler, signing | sessions)
+        # A Service counts as ready when there is a pod behind it.
+        api_server_runs = run(api_server, settings.api_server, sign_on)
+        service(api_server, API_PORT, api_server_runs, node_port=settings.api_server.node_port)
+        service(execution_api, API_PORT, run(execution_api, settings.execution_api, signing))
+        run(control_plane.scheduler(context, cluster), settings.scheduler, signing)
         run(control_plane.dag_processor(context), settings.dag_processor, {})
-        run(control_plane.triggerer(context), settings.triggerer, sessions)
-        service(api_server, API_PORT, inside, node_port=settings.api_server.node_port)
-        service(execution_api, API_PORT, inside)
+        run(control_plane.triggerer(context), settings.triggerer, {})
 
         self.base_url = settings.base_url
         self.passwords = secrets.passwords

@@ -20,7 +20,6 @@ PASSWORDS = f"{HOME}/passwords"
 
 API_PORT = 8080
 LOG_SERVER_PORT = 8793
-TRIGGERER_LOG_PORT = 8794
 SCHEDULER_HEALTH_PORT = 8974
 
 _SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
@@ -50,6 +49,8 @@ def _options(settings: AirflowSettings, tasks_namespace: str, execution_api_url:
         "core": {
             "executor": settings.executor,
             "execution_api_server_url": execution_api_url,
+            # The pod's name, by which the probe finds the heartbeat.
+            "hostname_callable": "socket.gethostname",
             "auth_manager": _SIMPLE if isinstance(settings.auth, SimpleAuthSettings) else _FAB,
             "load_examples": "False",
             "parallelism": str(settings.parallelism),
@@ -103,6 +104,8 @@ def _options(settings: AirflowSettings, tasks_namespace: str, execution_api_url:
             "delete_worker_pods_on_failure": "True",
             # The default creates one pod per scheduler loop; upstream recommends more.
             "worker_pods_creation_batch_size": "16",
+            # The namespace's quota may be full for a moment. The default fails the task at once.
+            "task_publish_max_retries": "20",
         }
     if isinstance(settings.auth, SimpleAuthSettings):
         users = ",".join(f"{user}:{role}" for user, role in sorted(settings.auth.users.items()))
@@ -121,12 +124,20 @@ def _options(settings: AirflowSettings, tasks_namespace: str, execution_api_url:
     return options
 
 
+# What Airflow 3.3.2 itself marks `sensitive` in config.yml and in its providers', and where the signing key is.
 _SECRET_OPTIONS = {
-    "core": {"fernet_key"},
-    "database": {"sql_alchemy_conn", "sql_alchemy_conn_async"},
     "api": {"secret_key"},
-    "api_auth": {"jwt_secret", "jwt_private_key_path"},
-    "celery": {"broker_url", "result_backend"},
+    "api_auth": {"jwt_private_key_path", "jwt_secret"},
+    "celery": {"broker_url", "flower_basic_auth", "result_backend"},
+    "celery_broker_transport_options": {"sentinel_kwargs"},
+    "celery_result_backend_transport_options": {"sentinel_kwargs"},
+    "core": {"asset_manager_kwargs", "fernet_key"},
+    "database": {"sql_alchemy_conn", "sql_alchemy_conn_async", "sql_alchemy_engine_args"},
+    "logging": {"remote_task_handler_kwargs"},
+    "secrets": {"backend_kwargs"},
+    "sentry": {"sentry_dsn"},
+    "smtp": {"smtp_password"},
+    "workers": {"secrets_backend_kwargs"},
 }
 
 
@@ -134,12 +145,14 @@ def check_config(settings: AirflowSettings) -> None:
     """Raise ValueError where `config` sets an option that the platform sets itself, or one that holds a secret."""
     options = _options(settings, "", "")
     for section, extra in settings.config.items():
-        for option in extra:
+        for given in extra:
+            # Names of options don't tell upper from lower case (configparser).
+            option = given.lower()
             plain = option.removesuffix("_cmd").removesuffix("_secret")
             if plain in _SECRET_OPTIONS.get(section, set()) or option in options.get(section, {}):
                 raise ValueError(
-                    f"airflow.config.{section}.{option} is set by the platform itself; remove it, and use the setting "
-                    "that stands for it (docs/settings.md)"
+                    f"airflow.config.{section}.{given} is set by the platform itself, or holds a secret, which anybody "
+                    "could read in a ConfigMap; remove it, and use the setting that stands for it (docs/settings.md)"
                 )
 
 
@@ -156,31 +169,12 @@ def _escape(value: str) -> str:
 
 
 def _webserver_config(auth: OidcAuthSettings) -> str:
-    issuer = auth.issuer.rstrip("/")
-    return f'''"""Sign-on of Airflow's FAB auth manager. Written by the platform."""
-
-import os
-
-from flask_appbuilder.const import AUTH_OAUTH
-
-AUTH_TYPE = AUTH_OAUTH
-AUTH_USER_REGISTRATION = True
-# FAB adds this role to every user at every login, so it is the least.
-AUTH_USER_REGISTRATION_ROLE = "Public"
-AUTH_ROLES_SYNC_AT_LOGIN = True
-AUTH_ROLES_MAPPING = {json.dumps(auth.roles, indent=4, sort_keys=True)}
-OAUTH_PROVIDERS = [
-    {{
-        "name": "oidc",
-        "icon": "fa-key",
-        "token_key": "access_token",
-        "remote_app": {{
-            "client_id": {json.dumps(auth.client_id)},
-            "client_secret": os.environ["OIDC_CLIENT_SECRET"],
-            "server_metadata_url": {json.dumps(issuer + "/.well-known/openid-configuration")},
-            "api_base_url": {json.dumps(issuer + "/")},
-            "client_kwargs": {{"scope": "openid email profile groups", "code_challenge_method": "S256"}},
-        }},
-    }}
-]
-'''
+    remote_app = {
+        "client_id": auth.client_id,
+        "server_metadata_url": f"{auth.issuer.rstrip('/')}/.well-known/openid-configuration",
+        "client_kwargs": {"scope": " ".join(auth.scopes), "code_challenge_method": "S256"},
+    }
+    values = {"ROLES": auth.roles, "REMOTE_APP": remote_app, "GROUPS_CLAIM": auth.groups_claim}
+    head = "".join(f"{name} = {json.dumps(value, indent=4, sort_keys=True)}\n" for name, value in values.items())
+    code = resources.files("components.airflow.files").joinpath("webserver_config.py").read_text()
+    return code.replace("ROLES = REMOTE_APP = GROUPS_CLAIM = None  # written here by the platform\n", head)

@@ -1,5 +1,7 @@
 """Airflow's long-running processes: what each runs, mounts, may read and may connect to."""
 
+from urllib.parse import urlsplit
+
 from components.airflow import process, secrets
 from components.airflow.configuration import (
     API_PORT,
@@ -8,7 +10,6 @@ from components.airflow.configuration import (
     PASSWORDS,
     POD_TEMPLATE,
     SCHEDULER_HEALTH_PORT,
-    TRIGGERER_LOG_PORT,
 )
 from components.airflow.logs import log_server_url
 from components.airflow.process import AirflowContext, egress, heartbeat_probes, http_probes
@@ -21,18 +22,19 @@ from components.kubernetes.workload import Workload
 from components.references import Peer
 from components.settings import Resources
 
-_SIGNING = (process.SIGNS_TOKENS, process.VERIFIES_TOKENS)
+_PEOPLE = (process.signs_tokens(secrets.PEOPLE_SIGNING_SECRET), process.verifies_tokens(process.PEOPLE_JWKS_MAP))
+_TASKS = (process.signs_tokens(secrets.TASK_SIGNING_SECRET), process.verifies_tokens(process.TASK_JWKS_MAP))
 
 
 def api_server(airflow: AirflowContext) -> Workload:
     """The UI and the public REST API."""
     settings = airflow.settings
     serves_tasks_logs = "KubernetesExecutor" in settings.executors
-    mounts = [*_SIGNING, Mount(process.LOG_VOLUME, LOGS)]
+    mounts = [*_PEOPLE, Mount(process.LOG_VOLUME, LOGS)]
     inits: tuple[Container, ...] = ()
     env = dict(process.SIGNING_KEY_PATH)
     credentials = secrets.DATABASE | secrets.FERNET | secrets.API_KEY
-    sends = [airflow.to_database, Traffic((airflow.peer(process.TRIGGERER),), TRIGGERER_LOG_PORT)]
+    sends = [airflow.to_database]
     if serves_tasks_logs:
         env |= {
             "TASK_LOG_SERVER": log_server_url(airflow.tasks_namespace),
@@ -40,15 +42,16 @@ def api_server(airflow: AirflowContext) -> Workload:
         }
         credentials |= {"TASK_LOG_SERVER_KEY": secrets.LOG_SERVER_KEY}
         sends.append(Traffic((airflow.peer(process.LOG_SERVER, airflow.tasks_namespace),), LOG_SERVER_PORT))
-    if "LocalExecutor" in settings.executors:
-        sends.append(Traffic((airflow.peer(process.SCHEDULER),), LOG_SERVER_PORT))
+    if settings.api_server.trusted_proxies:
+        env["FORWARDED_ALLOW_IPS"] = ",".join(settings.api_server.trusted_proxies)
     if isinstance(settings.auth, SimpleAuthSettings):
         writable, copy = _writable_passwords(airflow)
         mounts.append(writable)
         inits = (copy,)
     elif isinstance(settings.auth, OidcAuthSettings):
         credentials |= secrets.OIDC_CLIENT
-        sends.append(Traffic(tuple(Peer(cidr=cidr) for cidr in settings.auth.cidrs), 443))
+        port = urlsplit(settings.auth.issuer).port or 443
+        sends.append(Traffic(tuple(Peer(cidr=cidr) for cidr in settings.auth.cidrs), port))
     container = airflow.container(
         "api-server",
         ("airflow", "api-server", "--apps", "core", "--proxy-headers"),
@@ -62,7 +65,14 @@ def api_server(airflow: AirflowContext) -> Workload:
     )
     clients = tuple(Peer(namespace=name) for name in settings.api_server.client_namespaces)
     receives = (Traffic(clients, API_PORT),) if clients else ()
-    return airflow.workload(process.API_SERVER, container, init_containers=inits, receives=receives, sends=tuple(sends))
+    return airflow.workload(
+        process.API_SERVER,
+        container,
+        init_containers=inits,
+        receives=receives,
+        sends=tuple(sends),
+        placement=settings.api_server.placement,
+    )
 
 
 def execution_api(airflow: AirflowContext) -> Workload:
@@ -73,7 +83,7 @@ def execution_api(airflow: AirflowContext) -> Workload:
         airflow.settings.execution_api,
         env=process.SIGNING_KEY_PATH,
         secrets=secrets.DATABASE | secrets.FERNET,
-        mounts=_SIGNING,
+        mounts=_TASKS,
         ports={"http": API_PORT},
         probes=http_probes("/execution/health", API_PORT),
         # Longer than it takes until no task connects to it any more.
@@ -89,6 +99,7 @@ def execution_api(airflow: AirflowContext) -> Workload:
         container,
         receives=(Traffic(tuple(clients), API_PORT),),
         sends=(airflow.to_database,),
+        placement=airflow.settings.execution_api.placement,
     )
 
 
@@ -96,42 +107,38 @@ def scheduler(airflow: AirflowContext, cluster: ClusterSettings) -> Workload:
     """Decides what runs. With the LocalExecutor it runs the tasks, too."""
     local = "LocalExecutor" in airflow.settings.executors
     kubernetes = "KubernetesExecutor" in airflow.settings.executors
-    mounts = [process.SIGNS_TOKENS]
+    mounts = [process.signs_tokens(secrets.TASK_SIGNING_SECRET)]
     # The fernet key: a missed deadline queues a trigger, whose arguments are encrypted.
     credentials = secrets.DATABASE | secrets.FERNET
     sends = [airflow.to_database]
-    ports = {"health": SCHEDULER_HEALTH_PORT}
-    receives: tuple[Traffic, ...] = ()
     if kubernetes:
         mounts.append(Mount(Volume("pod-template", {"configMap": {"name": POD_TEMPLATE_MAP}}), POD_TEMPLATE))
         sends.append(Traffic(tuple(cluster.api_server()), cluster.api_server_port))
     if local:
         mounts.append(Mount(process.LOG_VOLUME, LOGS, read_only=False))
-        credentials |= secrets.API_KEY
-        ports["logs"] = LOG_SERVER_PORT
         sends += [
             Traffic((airflow.peer(process.EXECUTION_API),), API_PORT),
             *egress(airflow.settings.tasks.egress),
         ]
-        receives = (Traffic((airflow.peer(process.API_SERVER),), LOG_SERVER_PORT),)
     else:
         mounts.append(Mount(Volume("logs", {"emptyDir": {"sizeLimit": "1Gi"}}), LOGS, read_only=False))
     container = airflow.container(
         "scheduler",
-        ("airflow", "scheduler"),
+        # Logs are read from the volume; to serve them it would need the key that signs people's sessions.
+        ("airflow", "scheduler", "--skip-serve-logs"),
         airflow.settings.scheduler,
         env=process.SIGNING_KEY_PATH,
         secrets=credentials,
         mounts=tuple(mounts),
-        ports=ports,
+        ports={"health": SCHEDULER_HEALTH_PORT},
         probes=http_probes("/health", SCHEDULER_HEALTH_PORT),
         calls_kubernetes_api=kubernetes,
     )
     return airflow.workload(
         process.SCHEDULER,
         container,
-        receives=receives,
         sends=tuple(sends),
+        placement=airflow.settings.scheduler.placement,
         # LocalExecutor tasks get this long to finish.
         grace_seconds=600 if local else 60,
     )
@@ -148,24 +155,24 @@ def dag_processor(airflow: AirflowContext) -> Workload:
         mounts=(Mount(Volume("logs", {"emptyDir": {"sizeLimit": "1Gi"}}), LOGS, read_only=False),),
         probes=heartbeat_probes("DagProcessorJob"),
     )
-    return airflow.workload(process.DAG_PROCESSOR, container, sends=(airflow.to_database,))
+    placement = airflow.settings.dag_processor.placement
+    return airflow.workload(process.DAG_PROCESSOR, container, placement=placement, sends=(airflow.to_database,))
 
 
 def triggerer(airflow: AirflowContext) -> Workload:
     """Waits for deferred tasks."""
     container = airflow.container(
         "triggerer",
-        ("airflow", "triggerer"),
+        ("airflow", "triggerer", "--skip-serve-logs"),
         airflow.settings.triggerer,
-        secrets=secrets.DATABASE | secrets.FERNET | secrets.API_KEY,
+        secrets=secrets.DATABASE | secrets.FERNET,
         mounts=(Mount(process.LOG_VOLUME, LOGS, read_only=False),),
-        ports={"logs": TRIGGERER_LOG_PORT},
         probes=heartbeat_probes("TriggererJob"),
     )
     return airflow.workload(
         process.TRIGGERER,
         container,
-        receives=(Traffic((airflow.peer(process.API_SERVER),), TRIGGERER_LOG_PORT),),
+        placement=airflow.settings.triggerer.placement,
         sends=(airflow.to_database, *egress(airflow.settings.triggerer.egress)),
     )
 
@@ -183,6 +190,7 @@ def migration(airflow: AirflowContext) -> Workload:
         process.MIGRATION,
         container,
         sends=(Traffic(direct.peers, direct.port),),
+        placement=airflow.settings.scheduler.placement,
         restart_policy="Never",
     )
 

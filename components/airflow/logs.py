@@ -2,10 +2,8 @@
 reads the task pods' volume for the API server, since a volume can't be mounted from another namespace.
 """
 
-from typing import Any
-
 import pulumi
-from pulumi_kubernetes.core.v1 import PersistentVolumeClaim, Service
+from pulumi_kubernetes.core.v1 import PersistentVolumeClaim
 
 from components.airflow import process
 from components.airflow.configuration import LOG_SERVER_PORT, LOGS
@@ -13,11 +11,13 @@ from components.airflow.process import AirflowContext
 from components.airflow.secrets import LOG_SERVER_KEY
 from components.kubernetes.network_policy import Traffic
 from components.kubernetes.pod import Mount, Probes
-from components.kubernetes.workload import Deployment, Workload
+from components.kubernetes.workload import Deployment, Workload, service
 
 
-def log_claim(airflow: AirflowContext, namespace: str, opts: pulumi.ResourceOptions) -> PersistentVolumeClaim:
-    """The claim for the logs of what runs in this namespace. It is kept when the stack is destroyed."""
+def log_claim(
+    airflow: AirflowContext, namespace: str, opts: pulumi.ResourceOptions, *, protect: bool
+) -> PersistentVolumeClaim:
+    """The claim for the logs of what runs in this namespace. `protect`: the engine refuses to delete it."""
     logs = airflow.settings.logs
     return PersistentVolumeClaim(
         f"{namespace}-logs",
@@ -32,7 +32,7 @@ def log_claim(airflow: AirflowContext, namespace: str, opts: pulumi.ResourceOpti
             "storage_class_name": logs.storage_class,
             "resources": {"requests": {"storage": logs.size}},
         },
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=protect)),
     )
 
 
@@ -50,34 +50,19 @@ class LogServer(pulumi.ComponentResource):
     ) -> None:
         super().__init__("airflow-platform:airflow:LogServer", name, None, opts)
         workload = _log_server(airflow)
-        Deployment(
+        deployment = Deployment(
             workload,
             replicas=airflow.settings.logs.server.replicas,
             restart_on={"key": key, **configuration},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        service(workload, LOG_SERVER_PORT, pulumi.ResourceOptions(parent=self))
+        service(workload, LOG_SERVER_PORT, pulumi.ResourceOptions(parent=self, depends_on=[deployment]))
         self.register_outputs({})
 
 
 def log_server_url(tasks_namespace: str) -> str:
     """Where the API server asks for the logs of task pods."""
     return f"http://{process.LOG_SERVER}.{tasks_namespace}.svc:{LOG_SERVER_PORT}"
-
-
-def service(workload: Workload, port: int, opts: pulumi.ResourceOptions, *, node_port: int | None = None) -> Service:
-    """A Service of the workload's name, at the port that its pods listen on."""
-    ports: Any = [{"name": "http", "port": port, "targetPort": port} | ({"nodePort": node_port} if node_port else {})]
-    return Service(
-        workload.name,
-        metadata={"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
-        spec={
-            "type": "NodePort" if node_port else "ClusterIP",
-            "selector": workload.labels,
-            "ports": ports,
-        },
-        opts=opts,
-    )
 
 
 def _log_server(airflow: AirflowContext) -> Workload:
@@ -102,4 +87,5 @@ def _log_server(airflow: AirflowContext) -> Workload:
         container,
         namespace=airflow.tasks_namespace,
         receives=(Traffic((airflow.peer(process.API_SERVER),), LOG_SERVER_PORT),),
+        placement=airflow.settings.logs.server.placement,
     )

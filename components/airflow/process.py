@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.airflow.configuration import CONFIGURATION, DATABASE_CA, HOME, JWKS, SIGNING_KEY
-from components.airflow.secrets import SIGNING_SECRET
 from components.airflow.settings import AirflowSettings, EgressSettings, ProcessSettings
 from components.kubernetes.network_policy import Traffic
 from components.kubernetes.pod import Container, Mount, Pod, Probes, Volume
 from components.kubernetes.workload import Workload
 from components.references import DatabaseConnection, Peer, SecretKey
+from components.settings import Placement
 
 PART_OF = "airflow"
 USER = 50000
@@ -17,7 +17,8 @@ GROUP = 0
 """As the official image has them."""
 
 CONFIGURATION_MAP = "airflow-configuration"
-JWKS_MAP = "airflow-jwks"
+PEOPLE_JWKS_MAP = "airflow-people-jwks"
+TASK_JWKS_MAP = "airflow-task-jwks"
 DATABASE_CA_MAP = "airflow-database-ca"
 
 API_SERVER = "airflow-api-server"
@@ -34,11 +35,17 @@ _DATABASE_CA = Mount(Volume("database-ca", {"configMap": {"name": DATABASE_CA_MA
 LOG_CLAIM = "airflow-logs"
 LOG_VOLUME = Volume("logs", {"persistentVolumeClaim": {"claimName": LOG_CLAIM}})
 """Logs of what runs in a pod's own namespace: there is one claim of this name in each."""
-VERIFIES_TOKENS = Mount(Volume("jwks", {"configMap": {"name": JWKS_MAP}}), JWKS)
-SIGNS_TOKENS = Mount(
-    Volume("signing-key", {"secret": {"secretName": SIGNING_SECRET, "defaultMode": 0o440}}), SIGNING_KEY
-)
 SIGNING_KEY_PATH = {"AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH": f"{SIGNING_KEY}/key.pem"}
+
+
+def signs_tokens(secret: str) -> Mount:
+    """The private key that a process signs tokens with."""
+    return Mount(Volume("signing-key", {"secret": {"secretName": secret, "defaultMode": 0o440}}), SIGNING_KEY)
+
+
+def verifies_tokens(config_map: str) -> Mount:
+    """The public keys of the tokens that a process accepts."""
+    return Mount(Volume("jwks", {"configMap": {"name": config_map}}), JWKS)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,13 @@ class AirflowContext:
             image=self.settings.image,
             resources=process.resources,
             command=command,
-            env={"AIRFLOW_HOME": HOME, "AIRFLOW_CONFIG": f"{CONFIGURATION}/airflow.cfg"} | dict(env or {}),
+            env={
+                "AIRFLOW_HOME": HOME,
+                "AIRFLOW_CONFIG": f"{CONFIGURATION}/airflow.cfg",
+                # The official image's entrypoint would wait for a database that a task pod has no password of.
+                "CONNECTION_CHECK_MAX_COUNT": "0",
+            }
+            | dict(env or {}),
             secrets=secrets or {},
             mounts=(_CONFIGURATION, *((_DATABASE_CA,) if database and self.database.ca_certificate else ()), *mounts),
             ports=ports or {},
@@ -94,6 +107,7 @@ class AirflowContext:
         init_containers: tuple[Container, ...] = (),
         receives: tuple[Traffic, ...] = (),
         sends: tuple[Traffic, ...] = (),
+        placement: Placement | None = None,
         grace_seconds: int = 60,
         restart_policy: str = "Always",
     ) -> Workload:
@@ -110,6 +124,7 @@ class AirflowContext:
                 group=GROUP,
                 grace_seconds=grace_seconds,
                 restart_policy=restart_policy,
+                placement=placement or Placement(),
                 image_pull_secrets=tuple(self.settings.image_pull_secrets),
             ),
             receives=receives,

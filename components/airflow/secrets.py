@@ -25,7 +25,8 @@ DATABASE_SECRET = "airflow-database"  # noqa: S105 (the name of a Secret, as tho
 DIRECT_DATABASE_SECRET = "airflow-database-direct"  # noqa: S105
 FERNET_SECRET = "airflow-fernet-key"  # noqa: S105
 API_SECRET = "airflow-api-secret-key"  # noqa: S105
-SIGNING_SECRET = "airflow-signing-key"  # noqa: S105
+PEOPLE_SIGNING_SECRET = "airflow-people-signing-key"  # noqa: S105
+TASK_SIGNING_SECRET = "airflow-task-signing-key"  # noqa: S105
 PASSWORDS_SECRET = "airflow-passwords"  # noqa: S105
 LOG_SERVER_SECRET = "airflow-log-server-key"  # noqa: S105
 OIDC_SECRET = "airflow-oidc-client"  # noqa: S105
@@ -40,7 +41,7 @@ DIRECT_DATABASE = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": SecretKey(DIRECT_DATAB
 FERNET = {"AIRFLOW__CORE__FERNET_KEY": SecretKey(FERNET_SECRET, "fernet_key")}
 """Encrypts connections, variables and trigger arguments."""
 API_KEY = {"AIRFLOW__API__SECRET_KEY": SecretKey(API_SECRET, "secret_key")}
-"""Signs sessions of the UI, and requests to the log servers of triggerers and of the LocalExecutor."""
+"""Signs sessions of the UI."""
 LOG_SERVER_KEY = SecretKey(LOG_SERVER_SECRET, "key")
 """Signs the API server's requests for the logs of task pods."""
 OIDC_CLIENT = {"OIDC_CLIENT_SECRET": SecretKey(OIDC_SECRET, "client_secret")}
@@ -53,8 +54,10 @@ class AirflowSecrets(pulumi.ComponentResource):
     fernet_key: Output[str]
     api_secret_key: Output[str]
     log_server_key: Output[str]
-    jwks: Output[str]
-    """Public keys that verify tokens, as a JSON Web Key Set."""
+    people_jwks: Output[str]
+    """Public keys that verify people's API tokens, as a JSON Web Key Set."""
+    task_jwks: Output[str]
+    """Public keys that verify tasks' tokens. Whoever starts tasks signs these, and can't sign a person's."""
     passwords: Output[str] | None = None
     """The simple auth manager's users with their passwords, as JSON."""
 
@@ -67,9 +70,12 @@ class AirflowSecrets(pulumi.ComponentResource):
         tasks_namespace: str | None,
         database: DatabaseConnection,
         oidc_client_secret: Output[str] | None,
+        protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`tasks_namespace`: where task pods run, or None where there are none."""
+        """`tasks_namespace`: where task pods run, or None where there are none. `protect`: the engine refuses to delete
+        the fernet key, without which no connection can be read.
+        """
         super().__init__("airflow-platform:airflow:Secrets", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
 
@@ -88,7 +94,8 @@ class AirflowSecrets(pulumi.ComponentResource):
         keep(DIRECT_DATABASE_SECRET, {"sql_alchemy_conn": _url("postgresql+psycopg2", database, database.direct)})
 
         # Not RandomBytes: its id is its value, which the state and every diff show in clear.
-        fernet = RandomPassword(f"{name}-fernet-key", length=48, special=False, opts=inside).result
+        kept = pulumi.ResourceOptions(parent=self, protect=protect)
+        fernet = RandomPassword(f"{name}-fernet-key", length=48, special=False, opts=kept).result
         self.fernet_key = fernet.apply(_fernet_key)
         keep(FERNET_SECRET, {"fernet_key": self.fernet_key})
 
@@ -107,9 +114,12 @@ class AirflowSecrets(pulumi.ComponentResource):
                 resource_name=f"{LOG_SERVER_SECRET}-tasks",
             )
 
-        signing_key = tls.PrivateKey(f"{name}-signing-key", algorithm="ED25519", opts=inside)
-        keep(SIGNING_SECRET, {"key.pem": signing_key.private_key_pem_pkcs8})
-        self.jwks = signing_key.public_key_pem.apply(jwks)
+        people_key = tls.PrivateKey(f"{name}-people-signing-key", algorithm="ED25519", opts=inside)
+        keep(PEOPLE_SIGNING_SECRET, {"key.pem": people_key.private_key_pem_pkcs8})
+        self.people_jwks = people_key.public_key_pem.apply(jwks)
+        task_key = tls.PrivateKey(f"{name}-task-signing-key", algorithm="ED25519", opts=inside)
+        keep(TASK_SIGNING_SECRET, {"key.pem": task_key.private_key_pem_pkcs8})
+        self.task_jwks = task_key.public_key_pem.apply(jwks)
 
         if isinstance(settings.auth, SimpleAuthSettings):
             users = {

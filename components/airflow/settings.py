@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from components.settings import Bytes, Cidr, DnsLabel, ImageReference, Resources, Settings
+from components.settings import Bytes, Cidr, DnsLabel, ImageReference, Placement, Resources, Settings
 
 _EXECUTORS = ("KubernetesExecutor", "LocalExecutor")
 _REMOVED = {
@@ -43,6 +43,7 @@ class ProcessSettings(Settings):
     replicas: int = Field(2, ge=1, le=50)
     """From two on, they are spread over nodes and a drain takes one at a time."""
     resources: Resources = Resources(cpu="500m", memory="1Gi")
+    placement: Placement = Placement()
 
 
 class ApiServerSettings(ProcessSettings):
@@ -52,6 +53,8 @@ class ApiServerSettings(ProcessSettings):
     """Serves it on this port of every node. Default: only inside of the cluster, for an ingress or a route."""
     client_namespaces: list[DnsLabel] = []
     """Namespaces whose pods may connect: an ingress controller's, for one."""
+    trusted_proxies: list[Cidr] = []
+    """Addresses of the ingress. Whether a request came by https is believed from these alone."""
 
 
 class TriggererSettings(ProcessSettings):
@@ -66,6 +69,7 @@ class TaskSettings(Settings):
 
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="2")
     """Of a task that does not ask for its own in `executor_config`."""
+    placement: Placement = Placement()
     egress: list[EgressSettings] = []
     """Addresses that tasks work with. Without any, a task reaches the execution API and DNS, and nothing else."""
 
@@ -92,7 +96,7 @@ class SimpleAuthSettings(Settings):
     """Users with generated passwords, kept in the stack's state. For trying only: Airflow's own docs forbid more."""
 
     manager: Literal["simple"]
-    users: dict[DnsLabel, Literal["viewer", "user", "op", "admin"]] = {"admin": "admin"}
+    users: dict[DnsLabel, Literal["viewer", "user", "op", "admin"]] = Field({"admin": "admin"}, min_length=1)
     """Role of each user."""
 
 
@@ -106,6 +110,10 @@ class OidcAuthSettings(Settings):
     issuer: str = Field(pattern="^https://[^ ]+$")
     """The provider's address; its `/.well-known/openid-configuration` says the rest."""
     client_id: str = Field(min_length=1)
+    scopes: list[str] = ["openid", "profile", "email"]
+    """Some providers want one more before they tell a user's groups."""
+    groups_claim: str = "groups"
+    """Claim of the provider's userinfo that lists the user's groups."""
     cidrs: list[Cidr] = Field(min_length=1)
     """Addresses of the provider, for the network policy."""
     roles: dict[str, list[str]] = Field(min_length=1, examples=[{"airflow-admins": ["Admin"]}])
@@ -122,11 +130,12 @@ class AirflowSettings(Settings):
     """Airflow 3.3 with the Kubernetes, PostgreSQL and FAB providers. It runs as user 50000, group 0."""
     image_pull_secrets: list[DnsLabel] = []
     executor: Executor = "KubernetesExecutor"
-    """As Airflow spells it. Several, separated by commas: the first is the default, a task may choose another."""
+    """As Airflow spells it. Several, separated by commas: the first is the default, a task may choose another.
+    A task of the LocalExecutor runs in the scheduler's container, and can read every secret of the scheduler."""
     base_url: str = Field(pattern=r"^https?://[^/ ]+$", examples=["https://airflow.example.com"])
     """Where people reach the UI, without a path."""
     auth: AuthSettings
-    dags: dict[DnsLabel, ImageBundleSettings] = {"dags": ImageBundleSettings()}
+    dags: dict[DnsLabel, ImageBundleSettings] = Field({"dags": ImageBundleSettings()}, min_length=1)
     """DAG bundles, by name. Every process that reads DAGs has the same."""
     api_server: ApiServerSettings = ApiServerSettings()
     execution_api: ProcessSettings = ProcessSettings()

@@ -84,11 +84,22 @@ def _template(airflow: AirflowContext, labels: dict[str, str]) -> str:
         mounts=(Mount(process.LOG_VOLUME, LOGS, read_only=False),),
         database=False,
     )
-    workload = airflow.workload(process.TASK, container, restart_policy="Never")
+    workload = airflow.workload(
+        process.TASK, container, restart_policy="Never", placement=airflow.settings.tasks.placement
+    )
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": process.TASK, "namespace": airflow.tasks_namespace, "labels": labels},
+        "metadata": {
+            "name": process.TASK,
+            "namespace": airflow.tasks_namespace,
+            "labels": labels,
+            # A node is not scaled away under a running task.
+            "annotations": {
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+                "karpenter.sh/do-not-disrupt": "true",
+            },
+        },
         "spec": pod_spec(workload.pod),
     }
     return yaml.safe_dump(pod, sort_keys=True)

@@ -51,11 +51,15 @@ class CloudNativePG(pulumi.ComponentResource):
         cluster: ClusterSettings,
         pooled_clients: Sequence[Peer],
         direct_clients: Sequence[Peer],
+        protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`protect`: the engine refuses to delete the servers, and with them their volumes."""
         super().__init__("airflow-platform:database:CloudNativePG", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        authority = CertificateAuthority(f"{name}-ca", common_name=f"{CLUSTER} PostgreSQL", opts=inside)
+        authority = CertificateAuthority(
+            f"{name}-ca", common_name=f"{CLUSTER} PostgreSQL", protect=protect, opts=inside
+        )
         # With the authority's key here, the operator issues the server's certificate and renews it.
         ca_secret = secret(
             f"{CLUSTER}-server-ca",
@@ -90,7 +94,13 @@ class CloudNativePG(pulumi.ComponentResource):
                 },
             },
             spec=_cluster_spec(settings, namespace),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[ca_secret, *role_secrets, *policies]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[ca_secret, *role_secrets, *policies],
+                protect=protect,
+                # A new replica copies all data, and a rolling update takes one server after the other.
+                custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m"),
+            ),
         )
         CustomResource(
             f"{name}-celery-results",
@@ -123,7 +133,11 @@ class CloudNativePG(pulumi.ComponentResource):
             PodDisruptionBudget(
                 f"{POOLER}-budget",
                 metadata={"name": POOLER, "namespace": namespace},
-                spec={"max_unavailable": 1, "selector": {"match_labels": dict(poolers(namespace).labels)}},
+                spec={
+                    "max_unavailable": 1,
+                    "unhealthy_pod_eviction_policy": "AlwaysAllow",
+                    "selector": {"match_labels": dict(poolers(namespace).labels)},
+                },
                 opts=inside,
             )
         self.metadata = DatabaseConnection(
@@ -191,7 +205,15 @@ def _cluster_spec(settings: CloudNativePGSettings, namespace: str) -> dict[str, 
             "serverCASecret": f"{CLUSTER}-server-ca",
             "serverAltDNSNames": [POOLER, f"{POOLER}.{namespace}", f"{POOLER}.{namespace}.svc"],
         },
-        "bootstrap": {"initdb": {"database": METADATA, "owner": METADATA, "secret": {"name": _role_secret(METADATA)}}},
+        "bootstrap": {
+            "initdb": {
+                "database": METADATA,
+                "owner": METADATA,
+                "secret": {"name": _role_secret(METADATA)},
+                # Turning them on later needs downtime.
+                "dataChecksums": True,
+            }
+        },
         "managed": {
             "roles": [
                 {
@@ -210,6 +232,14 @@ def _cluster_spec(settings: CloudNativePGSettings, namespace: str) -> dict[str, 
             "podAntiAffinityType": "required" if settings.one_instance_per_node else "preferred",
             "topologyKey": "kubernetes.io/hostname",
         },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "topology.kubernetes.io/zone",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": SERVER_LABELS},
+            }
+        ],
         "resources": settings.resources.requirements(),
     }
 

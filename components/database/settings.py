@@ -29,7 +29,7 @@ class CloudNativePGSettings(Settings):
 
     engine: Literal["cloudnativepg"]
     instances: int = Field(3, ge=1, le=9)
-    image: ImageReference = "ghcr.io/cloudnative-pg/postgresql:17.6-system-trixie"
+    image: ImageReference = "ghcr.io/cloudnative-pg/postgresql:17.10-system-trixie"
     """PostgreSQL 14 to 18, an image made for CloudNativePG."""
     resources: Resources = Resources(cpu="1", memory="2Gi")
     """Of each instance. A quarter of the memory becomes `shared_buffers`."""

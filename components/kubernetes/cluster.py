@@ -10,7 +10,7 @@ class ClusterSettings(Settings):
     """The Kubernetes cluster: how the program reaches it, and the addresses that its network policies name."""
 
     context: str | None = None
-    """Context of the kubeconfig. Default: the current one."""
+    """Context of the kubeconfig. Needed in every stack but local, where it is the current one."""
     identifier: str | None = None
     """Says whether it is still the same cluster, wherever its API server is reached: everything is made anew, the
     database too, when this changes. Default: the stack's name."""

@@ -42,8 +42,10 @@ class Namespace(pulumi.ComponentResource):
         *,
         role: Role,
         cluster: ClusterSettings,
+        protect: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`protect`: the engine refuses to delete it, and with it the volumes that are in it."""
         super().__init__("airflow-platform:kubernetes:Namespace", name, None, opts)
         self.name = settings.name
         namespace = KubernetesNamespace(
@@ -53,10 +55,11 @@ class Namespace(pulumi.ComponentResource):
                 "labels": {
                     "airflow-platform/role": role,
                     "pod-security.kubernetes.io/enforce": "restricted",
+                    "pod-security.kubernetes.io/audit": "restricted",
                     "pod-security.kubernetes.io/warn": "restricted",
                 },
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
         ResourceQuota(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from components.references import SecretKey
-from components.settings import Resources
+from components.settings import Placement, Resources
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 (a path, where Kubernetes clients look)
 
@@ -27,7 +27,6 @@ class Mount:
 
     volume: Volume
     path: str
-    sub_path: str | None = None
     read_only: bool = True
 
 
@@ -71,7 +70,7 @@ class Pod:
     init_containers: tuple[Container, ...] = ()
     grace_seconds: int = 30
     restart_policy: str = "Always"
-    priority_class: str | None = None
+    placement: Placement = field(default_factory=Placement)
     image_pull_secrets: tuple[str, ...] = ()
 
 
@@ -98,18 +97,17 @@ def pod_spec(pod: Pod) -> dict[str, object]:
         },
         "terminationGracePeriodSeconds": pod.grace_seconds,
         "restartPolicy": pod.restart_policy,
-        # Kubernetes waits 300 s before it replaces a pod of a node that is gone.
-        "tolerations": [
-            {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
-            for state in ("not-ready", "unreachable")
-        ],
         "containers": [_container(container) for container in pod.containers],
         "volumes": [{"name": name, **source} for name, source in sorted(volumes.items())],
     }
     if pod.init_containers:
         spec["initContainers"] = [_container(container) for container in pod.init_containers]
-    if pod.priority_class:
-        spec["priorityClassName"] = pod.priority_class
+    if pod.placement.node_selector:
+        spec["nodeSelector"] = dict(pod.placement.node_selector)
+    if pod.placement.tolerations:
+        spec["tolerations"] = [toleration.model_dump(exclude_none=True) for toleration in pod.placement.tolerations]
+    if pod.placement.priority_class:
+        spec["priorityClassName"] = pod.placement.priority_class
     if pod.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in pod.image_pull_secrets]
     return spec
@@ -132,9 +130,7 @@ def _container(container: Container) -> dict[str, object]:
     if container.calls_kubernetes_api:
         mounts.append({"name": "kubernetes-api-token", "mountPath": TOKEN_PATH, "readOnly": True})
     mounts.extend(
-        {"name": mount.volume.name, "mountPath": mount.path, "readOnly": mount.read_only}
-        | ({"subPath": mount.sub_path} if mount.sub_path else {})
-        for mount in container.mounts
+        {"name": mount.volume.name, "mountPath": mount.path, "readOnly": mount.read_only} for mount in container.mounts
     )
     spec: dict[str, object] = {
         "name": container.name,

@@ -49,10 +49,14 @@ class CertificateAuthority(pulumi.ComponentResource):
     key: Output[str]
     """PEM (SEC 1), secret."""
 
-    def __init__(self, name: str, *, common_name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, *, common_name: str, protect: bool, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """`protect`: the engine refuses to delete the key."""
         super().__init__("airflow-platform:kubernetes:CertificateAuthority", name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        key = tls.PrivateKey(f"{name}-key", algorithm="ECDSA", ecdsa_curve="P256", opts=inside)
+        kept = pulumi.ResourceOptions(parent=self, protect=protect)
+        key = tls.PrivateKey(f"{name}-key", algorithm="ECDSA", ecdsa_curve="P256", opts=kept)
         certificate = tls.SelfSignedCert(
             f"{name}-certificate",
             private_key_pem=key.private_key_pem,

@@ -12,12 +12,11 @@ import pulumi
 from pulumi import Input, Output
 from pulumi_kubernetes.apps.v1 import Deployment as KubernetesDeployment
 from pulumi_kubernetes.batch.v1 import Job as KubernetesJob
-from pulumi_kubernetes.core.v1 import ServiceAccount
+from pulumi_kubernetes.core.v1 import Service, ServiceAccount
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components.kubernetes.network_policy import Traffic, network_policy
 from components.kubernetes.pod import Pod, pod_spec
-from components.references import Peer
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,6 @@ class Workload:
         """Labels that select this workload's pods, and no others of the namespace."""
         return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/part-of": self.part_of}
 
-    @property
-    def peer(self) -> Peer:
-        """This workload's pods, for another workload's network policy."""
-        return Peer(namespace=self.namespace, labels=tuple(sorted(self.labels.items())))
-
 
 class Deployment(pulumi.ComponentResource):
     """`replicas` interchangeable pods. A rollout starts a new pod before it stops an old one; from two replicas on they
@@ -60,8 +54,21 @@ class Deployment(pulumi.ComponentResource):
         """`restart_on`: contents of configuration and secrets; the pods are replaced when one changes."""
         super().__init__("airflow-platform:kubernetes:Deployment", workload.name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        account = _identity(workload, inside)
+        identity = _identity(workload, inside)
         pod: dict[str, Any] = pod_spec(workload.pod)
+        # Kubernetes waits 300 s before it replaces a pod of a node that is gone.
+        pod["tolerations"] = [
+            *pod.get("tolerations", []),
+            *(
+                {
+                    "key": f"node.kubernetes.io/{gone}",
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": 60,
+                }
+                for gone in ("not-ready", "unreachable")
+            ),
+        ]
         if replicas > 1:
             pod["topologySpreadConstraints"] = [
                 _spread(workload, "kubernetes.io/hostname", "DoNotSchedule"),
@@ -70,7 +77,12 @@ class Deployment(pulumi.ComponentResource):
             PodDisruptionBudget(
                 f"{workload.name}-budget",
                 metadata={"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
-                spec={"max_unavailable": 1, "selector": {"match_labels": workload.labels}},
+                spec={
+                    "max_unavailable": 1,
+                    # A pod that does not serve anyway must not keep its node from being drained.
+                    "unhealthy_pod_eviction_policy": "AlwaysAllow",
+                    "selector": {"match_labels": workload.labels},
+                },
                 opts=inside,
             )
         one_by_one = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
@@ -92,26 +104,32 @@ class Deployment(pulumi.ComponentResource):
             workload.name,
             metadata={"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
             spec=spec,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=identity),
         )
         self.register_outputs({})
 
 
 class Job(pulumi.ComponentResource):
-    """Runs once to its end for each different pod: a change of the pod is a new Job, under a new name.
+    """Runs once to its end for each different pod and each different `reads`: a change is a new Job, with a new name.
 
     A Job's template is immutable, so its name holds a digest of it. Whoever depends on this component waits for the
-    Job's success.
+    Job's success; one that failed is run again by the next deployment.
     """
 
     def __init__(
-        self, workload: Workload, *, deadline_seconds: int, opts: pulumi.ResourceOptions | None = None
+        self,
+        workload: Workload,
+        *,
+        reads: Mapping[str, str],
+        deadline_seconds: int,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`reads`: contents of what the pod mounts, none of it secret."""
         super().__init__("airflow-platform:kubernetes:Job", workload.name, None, opts)
         inside = pulumi.ResourceOptions(parent=self)
-        account = _identity(workload, inside)
+        identity = _identity(workload, inside)
         pod = pod_spec(workload.pod)
-        digest = hashlib.sha256(json.dumps(pod, sort_keys=True).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(json.dumps([pod, dict(reads)], sort_keys=True).encode()).hexdigest()[:8]
         spec: Any = {
             "backoffLimit": 3,
             "activeDeadlineSeconds": deadline_seconds,
@@ -123,11 +141,12 @@ class Job(pulumi.ComponentResource):
                 "name": f"{workload.name}-{digest}",
                 "namespace": workload.namespace,
                 "labels": workload.labels,
+                "annotations": {"pulumi.com/replaceUnready": "true"},
             },
             spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account],
+                depends_on=identity,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{deadline_seconds + 60}s"),
             ),
         )
@@ -142,8 +161,24 @@ def checksum(contents: Mapping[str, Input[str]]) -> Output[str]:
     return Output.unsecret(digest)
 
 
-def _identity(workload: Workload, inside: pulumi.ResourceOptions) -> ServiceAccount:
-    network_policy(
+def service(workload: Workload, port: int, opts: pulumi.ResourceOptions, *, node_port: int | None = None) -> Service:
+    """A Service of the workload's name, at the port that its pods listen on."""
+    ports: Any = [{"name": "http", "port": port, "targetPort": port} | ({"nodePort": node_port} if node_port else {})]
+    return Service(
+        workload.name,
+        metadata={"name": workload.name, "namespace": workload.namespace, "labels": workload.labels},
+        spec={
+            "type": "NodePort" if node_port else "ClusterIP",
+            "selector": workload.labels,
+            "ports": ports,
+        },
+        opts=opts,
+    )
+
+
+def _identity(workload: Workload, inside: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """What must be there before the first pod and until the last one is gone."""
+    policy = network_policy(
         workload.name,
         namespace=workload.namespace,
         labels=workload.labels,
@@ -152,7 +187,7 @@ def _identity(workload: Workload, inside: pulumi.ResourceOptions) -> ServiceAcco
         opts=inside,
         resource_name=f"{workload.name}-traffic",
     )
-    return ServiceAccount(
+    account = ServiceAccount(
         workload.pod.service_account,
         metadata={
             "name": workload.pod.service_account,
@@ -162,6 +197,7 @@ def _identity(workload: Workload, inside: pulumi.ResourceOptions) -> ServiceAcco
         automount_service_account_token=False,
         opts=inside,
     )
+    return [policy, account]
 
 
 def _spread(workload: Workload, topology_key: str, when_unsatisfiable: str) -> dict[str, object]:
@@ -172,4 +208,6 @@ def _spread(workload: Workload, topology_key: str, when_unsatisfiable: str) -> d
         "labelSelector": {"matchLabels": workload.labels},
         # Judge each rollout by itself: the pods that it replaces don't count.
         "matchLabelKeys": ["pod-template-hash"],
+        # A cordoned node is not a place that is still empty.
+        "nodeTaintsPolicy": "Honor",
     }

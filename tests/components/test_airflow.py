@@ -15,15 +15,16 @@ from tests.stack import Stack
 
 DATABASE = {("airflow-database", "sql_alchemy_conn"), ("airflow-database", "sql_alchemy_conn_async")}
 FERNET = {("airflow-fernet-key", "fernet_key")}
-SIGNING = {("airflow-signing-key", "")}
+PEOPLE = {("airflow-people-signing-key", "")}
+TASKS = {("airflow-task-signing-key", "")}
 API_KEY = {("airflow-api-secret-key", "secret_key")}
 LOG_SERVER = {("airflow-log-server-key", "key")}
 NEEDS = {
-    "airflow-api-server": DATABASE | FERNET | SIGNING | API_KEY | LOG_SERVER,
-    "airflow-execution-api": DATABASE | FERNET | SIGNING,
-    "airflow-scheduler": DATABASE | FERNET | SIGNING,
+    "airflow-api-server": DATABASE | FERNET | PEOPLE | API_KEY | LOG_SERVER,
+    "airflow-execution-api": DATABASE | FERNET | TASKS,
+    "airflow-scheduler": DATABASE | FERNET | TASKS,
     "airflow-dag-processor": DATABASE | FERNET,
-    "airflow-triggerer": DATABASE | FERNET | API_KEY,
+    "airflow-triggerer": DATABASE | FERNET,
     "airflow-migration": {("airflow-database-direct", "sql_alchemy_conn")},
     "airflow-log-server": LOG_SERVER,
     "airflow-task": set(),
@@ -73,13 +74,26 @@ def test_the_fernet_key_encrypts(stack: Stack) -> None:
     assert Fernet(key).decrypt(Fernet(key).encrypt(b"connection")) == b"connection"
 
 
-def test_the_published_key_is_the_public_half_of_the_signing_key(stack: Stack) -> None:
-    private = load_pem_private_key(stack.secret("airflow", "airflow-signing-key")["key.pem"].encode(), None)
-    assert isinstance(private, Ed25519PrivateKey)
-    (published,) = json.loads(stack.get("ConfigMap", "airflow", "airflow-jwks")["data"]["jwks.json"])["keys"]
-
+@pytest.mark.parametrize("whose", ["people", "task"])
+def test_the_published_key_is_the_public_half_of_the_signing_key(stack: Stack, whose: str) -> None:
+    private = _signing_key(stack, whose)
+    (published,) = json.loads(stack.get("ConfigMap", "airflow", f"airflow-{whose}-jwks")["data"]["jwks.json"])["keys"]
     token = jwt.encode({"sub": "a task"}, private, algorithm="EdDSA", headers={"kid": published["kid"]})
     assert jwt.decode(token, jwt.PyJWK(published), algorithms=["EdDSA"]) == {"sub": "a task"}
+
+
+def test_whoever_starts_tasks_cannot_sign_a_persons_token(stack: Stack) -> None:
+    (accepted,) = json.loads(stack.get("ConfigMap", "airflow", "airflow-people-jwks")["data"]["jwks.json"])["keys"]
+    forged = jwt.encode({"sub": "admin"}, _signing_key(stack, "task"), algorithm="EdDSA")
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(forged, jwt.PyJWK(accepted), algorithms=["EdDSA"])
+
+
+def _signing_key(stack: Stack, whose: str) -> Ed25519PrivateKey:
+    pem = stack.secret("airflow", f"airflow-{whose}-signing-key")["key.pem"]
+    private = load_pem_private_key(pem.encode(), None)
+    assert isinstance(private, Ed25519PrivateKey)
+    return private
 
 
 def test_a_signing_key_of_another_kind_is_refused_with_its_kind() -> None:

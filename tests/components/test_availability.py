@@ -56,3 +56,18 @@ def test_the_poolers_connections_fit_into_the_primary(stack: Stack) -> None:
     databases = 1 + len(stack.of("Database"))
     needed = pooler["spec"]["instances"] * per_database * databases
     assert needed < int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+
+
+def test_the_engine_refuses_to_delete_the_data_of_prod_and_what_reads_it(prod: Stack, local: Stack) -> None:
+    protected = {(each.type.rsplit(":", 1)[1], each.name) for each in prod.recording.registrations if each.protect}
+    assert protected == {
+        ("Cluster", "database-cluster"),
+        ("Namespace", "control-plane"),
+        ("Namespace", "data"),
+        ("Namespace", "tasks"),
+        ("PersistentVolumeClaim", "airflow-logs"),
+        ("PersistentVolumeClaim", "airflow-tasks-logs"),
+        ("PrivateKey", "database-ca-key"),
+        ("RandomPassword", "airflow-fernet-key"),
+    }
+    assert not [each for each in local.recording.registrations if each.protect]

@@ -19,6 +19,7 @@ def _file(stack: str) -> dict[str, Any]:
 
 
 def _load(config: dict[str, Any], stack: str = "local", secret_keys: frozenset[str] = frozenset()) -> Any:
+    secret_keys |= {key for key, value in config.items() if isinstance(value, dict) and "secure" in value}
     return load(stack, {key: json.dumps(value) for key, value in config.items()}, secret_keys)
 
 
@@ -76,6 +77,20 @@ def test_the_stack_files_of_the_project_are_accepted(stack: str) -> None:
             {"config": {"database": {"sql_alchemy_conn_cmd": "cat x"}}},
             "airflow.config.database.sql_alchemy_conn_cmd is set by the platform itself",
         ),
+        (
+            "airflow",
+            {"config": {"core": {"Fernet_Key": "abc"}}},
+            "airflow.config.core.Fernet_Key is set by the platform",
+        ),
+        ("airflow", {"config": {"core": {"EXECUTOR": "x"}}}, "airflow.config.core.EXECUTOR is set by the platform"),
+        ("airflow", {"config": {"sentry": {"sentry_dsn": "x"}}}, "or holds a secret"),
+        ("airflow", {"dags": {}}, "airflow-platform:airflow.dags"),
+        (
+            "airflow",
+            {"tasks": {"resources": {"cpu": "2", "memory": "1Gi", "cpu_limit": "1"}}},
+            "less than the cpu of 2",
+        ),
+        ("cluster", {"api_server_cidrs": ["999.1.1.1/99"]}, '"999.1.1.1/99" is not a range of addresses'),
         ("database", {"storage": "2 GB"}, '"2 GB" is not a Kubernetes quantity'),
         ("database", {"engine": "mysql"}, "airflow-platform:database"),
         ("database", {"pooler": {"instances": 9}}, "raise max_connections or lower pooler.connections_per_database"),
@@ -106,8 +121,22 @@ def test_the_local_executor_with_two_schedulers_is_refused() -> None:
 
 
 def test_the_simple_auth_manager_is_refused_outside_of_the_stack_local() -> None:
-    (mistake,) = _mistakes(_file("local"), "staging")
-    assert "airflow.auth.manager is simple in the stack staging" in mistake
+    mistakes = _mistakes(_file("local"), "staging")
+    assert any("airflow.auth.manager is simple in the stack staging" in mistake for mistake in mistakes)
+
+
+def test_a_stack_other_than_local_names_its_context() -> None:
+    config = _file("prod")
+    del config["airflow-platform:cluster"]["context"]
+    (mistake,) = _mistakes(config, "prod")
+    assert "airflow-platform:cluster.context is missing" in mistake
+
+
+def test_a_secret_in_clear_is_refused_with_the_command_that_encrypts_it() -> None:
+    config = _file("prod") | {"airflow-platform:oidcClientSecret": "hunter2"}
+    mistakes = _mistakes(config, "prod")
+    assert "`pulumi config set --secret airflow-platform:oidcClientSecret`" in mistakes[0]
+    assert "hunter2" not in "".join(mistakes)
 
 
 def test_single_sign_on_without_its_secret_is_refused_with_the_command_that_sets_it() -> None:
@@ -118,14 +147,22 @@ def test_single_sign_on_without_its_secret_is_refused_with_the_command_that_sets
 
 
 def test_a_section_that_is_encrypted_is_refused() -> None:
-    (mistake,) = _mistakes(_file("local"), secret_keys=frozenset({"airflow-platform:airflow"}))
+    config = _file("local") | {"airflow-platform:airflow": "hunter2"}
+    (mistake,) = _mistakes(config, secret_keys=frozenset({"airflow-platform:airflow"}))
     assert "a section holds no secrets" in mistake
+    assert "hunter2" not in mistake
 
 
 def test_two_namespaces_of_the_same_name_are_refused() -> None:
     config = _file("local") | {"airflow-platform:namespaces": {"tasks": {"name": "airflow"}}}
     (mistake,) = _mistakes(config)
     assert "give each a name of its own" in mistake
+
+
+def test_a_namespace_of_kubernetes_itself_is_refused() -> None:
+    config = _file("local") | {"airflow-platform:namespaces": {"tasks": {"name": "kube-system"}}}
+    (mistake,) = _mistakes(config)
+    assert "kube-system is a namespace of Kubernetes itself" in mistake
 
 
 def test_another_projects_keys_are_none_of_our_business() -> None:

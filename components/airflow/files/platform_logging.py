@@ -20,7 +20,7 @@ LOGGING_CONFIG = copy.deepcopy(DEFAULT_LOGGING_CONFIG)
 
 
 class TaskLogVolume:
-    """Airflow's RemoteLogIO: nothing to upload, since tasks write to the volume; reading goes through the server."""
+    """Airflow's RemoteLogStreamIO: tasks write to the volume themselves; reading goes through the server."""
 
     processors = ()
 
@@ -39,27 +39,43 @@ class TaskLogVolume:
     def upload(self, path, ti=None) -> None:
         """The log is on the volume already."""
 
-    def read(self, relative_path: str, ti) -> tuple[list[str], list[str]]:
-        """Where the log was read, and its contents."""
+    def stream(self, relative_path: str, ti):
+        """Where the log was read, and its lines, from each place."""
         url = urljoin(f"{self.server}/log/", relative_path)
+        token = self.signer.generate({"filename": relative_path})
         try:
-            token = self.signer.generate({"filename": relative_path})
-            response = requests.get(url, headers={"Authorization": token}, timeout=10)
+            response = requests.get(url, headers={"Authorization": token}, timeout=10, stream=True)
         except requests.RequestException as error:
             return [f"The log server could not be reached: {error}"], []
-        response.encoding = "utf-8"
         if response.status_code == requests.codes.not_found:
             return [], []
         if not response.ok:
             return [f"{url} answered {response.status_code}"], []
-        sources, logs = [url], [response.text]
+        sources, logs = [url], [_lines(response.iter_lines())]
         # For a finished task whose log was found here Airflow does not look further, and would miss its triggers'.
         if ti.state not in State.unfinished:
-            local = Path(conf.get("logging", "base_log_folder")) / relative_path
-            for path in sorted(local.parent.glob(glob.escape(local.name) + "*")):
+            for path in _local(relative_path):
                 sources.append(str(path))
-                logs.append(path.read_text())
+                logs.append(_lines(path.open("rb")))
         return sources, logs
+
+    def read(self, relative_path: str, ti):
+        """The same with each log as one text, for callers that can't stream."""
+        sources, logs = self.stream(relative_path, ti)
+        return sources, ["\n".join(lines) for lines in logs]
+
+
+def _local(relative_path: str) -> list[Path]:
+    """Logs on the API server's own volume, where DAG authors' triggers write: a link of theirs leads nowhere."""
+    folder = Path(conf.get("logging", "base_log_folder")).resolve()
+    log = folder / relative_path
+    found = sorted(log.parent.glob(glob.escape(log.name) + "*"))
+    return [path for path in found if path.is_file() and path.resolve().is_relative_to(folder)]
+
+
+def _lines(raw):
+    for line in raw:
+        yield line.decode(errors="replace").rstrip("\n")
 
 
 REMOTE_TASK_LOG = TaskLogVolume(os.environ["TASK_LOG_SERVER"], os.environ["TASK_LOG_SERVER_KEY"])
