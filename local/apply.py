@@ -134,7 +134,7 @@ def _delete(kubernetes: DynamicClient, keys: Iterable[Key]) -> list[str]:
 def _read_inventory(kubernetes: DynamicClient, stack: str) -> set[Key]:
     core = client.CoreV1Api(kubernetes.client)
     try:
-        inventory = core.read_namespaced_config_map(_inventory(stack), INVENTORY_NAMESPACE)
+        inventory = core.read_namespaced_config_map(inventory(stack), INVENTORY_NAMESPACE)
     except ApiException as error:
         if error.status != 404:
             raise
@@ -147,18 +147,19 @@ def _write_inventory(kubernetes: DynamicClient, stack: str, keys: set[Key]) -> N
     body: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": _inventory(stack), "namespace": INVENTORY_NAMESPACE},
+        "metadata": {"name": inventory(stack), "namespace": INVENTORY_NAMESPACE},
         "data": {"objects": json.dumps(listed)},
     }
     resource = kubernetes.resources.get(api_version="v1", kind="ConfigMap")
     resource.server_side_apply(
         body=body,
-        name=_inventory(stack),
+        name=inventory(stack),
         namespace=INVENTORY_NAMESPACE,
         field_manager=FIELD_MANAGER,
         force_conflicts=True,
     )
 
 
-def _inventory(stack: str) -> str:
+def inventory(stack: str) -> str:
+    """Name of the ConfigMap that lists what was applied of a stack."""
     return f"airflow-platform-{stack}"

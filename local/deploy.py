@@ -15,7 +15,7 @@ def deploy(target: Target) -> str:
     if engine.available():
         return engine.up(target)
     with step("Deploying the stack local", "1 min 30 s") as progress:
-        recording = offline.evaluate(STACK, generated=Stored(target.state / "generated.json"))
+        recording = offline.evaluate(STACK, generated=Stored(target.state / "generated.json"), root=target.project)
         kubernetes = apply.dynamic_client(target.kubeconfig, target.context, target.state / "discovery.json")
         changes = apply.apply(STACK, objects(recording), kubernetes, progress)
     return str(changes)

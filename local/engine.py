@@ -3,6 +3,7 @@
 The project's files are copied, since `pulumi stack init` writes into the stack file that it finds.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -11,10 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
@@ -37,14 +39,14 @@ def up(target: Target) -> str:
 
     What is in the cluster is looked at first, so that what somebody removed by hand comes back.
     """
-    pulumi = _project(target)
-    with step("Deploying the stack local with Pulumi", "2 min") as progress:
+    with _project(target) as pulumi, step("Deploying the stack local with Pulumi", "2 min") as progress:
         pulumi.run("stack", "select", "--create", STACK)
         pulumi.unlock()
         pulumi.run("up", "--refresh", "--yes", "--skip-preview", progress=progress)
-    history = json.loads(pulumi.run("stack", "history", "--json", "--page-size", "1"))
+        pulumi.killed.unlink(missing_ok=True)
+        history = json.loads(pulumi.run("stack", "history", "--json", "--page-size", "1"))
     counts: Mapping[str, int] = history[0].get("resourceChanges", {})
-    changed = [f"{count} {operation}d" for operation, count in sorted(counts.items()) if operation != "same"]
+    changed = [f"{counts[what]} {what}d" for what in ("create", "update", "replace", "delete") if what in counts]
     return ", ".join(changed) or "nothing changed"
 
 
@@ -52,31 +54,45 @@ def destroy(target: Target) -> None:
     """`pulumi destroy` of the stack local, where it was deployed with Pulumi."""
     if not (_directory(target) / "state").exists():
         return
-    pulumi = _project(target)
-    with step("Removing the stack local with Pulumi", "1 min") as progress:
+    with _project(target) as pulumi, step("Removing the stack local with Pulumi", "1 min") as progress:
         pulumi.unlock()
         pulumi.run("destroy", "--yes", "--skip-preview", "--stack", STACK, progress=progress)
 
 
 def export(target: Target) -> dict[str, Any]:
     """The deployed stack's state, secrets encrypted."""
-    return json.loads(_project(target).run("stack", "export", "--stack", STACK))
+    with _project(target) as pulumi:
+        return json.loads(pulumi.run("stack", "export", "--stack", STACK))
 
 
 @dataclass(frozen=True)
 class Pulumi:
-    """The CLI, in a project with its state beside it."""
+    """The CLI, in a project with its state beside it, which nobody else uses meanwhile."""
 
     directory: Path
     environment: Mapping[str, str]
+    held: IO[str]
+    """The lock on the directory, which a process inherits that outlives us."""
+
+    @property
+    def killed(self) -> Path:
+        """Is there from an update that was killed until one succeeds: meanwhile objects exist that no state knows."""
+        return self.directory / "killed"
 
     def run(self, *arguments: str, progress: Step | None = None) -> str:
         """Its output. Raises RuntimeError where it fails."""
         command = ["pulumi", *arguments, "--non-interactive"]
+        adopt = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"} if self.killed.exists() else {}
         with (
             tempfile.TemporaryFile("w+") as errors,
             subprocess.Popen(
-                command, cwd=self.directory, env=self.environment, stdout=subprocess.PIPE, stderr=errors, text=True
+                command,
+                cwd=self.directory,
+                env=dict(self.environment) | adopt,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                pass_fds=[self.held.fileno()],
             ) as process,
         ):
             assert process.stdout is not None
@@ -91,13 +107,13 @@ class Pulumi:
         return output
 
     def unlock(self) -> None:
-        """Remove the lock of an update that was killed: nobody else will."""
-        for lock in (self.directory / "state" / ".pulumi" / "locks").rglob("*.json"):
-            if not Path("/proc", str(json.loads(lock.read_text())["pid"])).exists():
-                lock.unlink()
+        """Remove the lock that an update left which was killed."""
+        if any((self.directory / "state" / ".pulumi" / "locks").rglob("*.json")):
+            self.killed.touch()
+            self.run("cancel", "--yes", "--stack", STACK)
 
 
-def _followed(lines: Iterator[str], progress: Step | None) -> Iterator[str]:
+def _followed(lines: Iterable[str], progress: Step | None) -> Generator[str]:
     for line in lines:
         if progress and (found := _RESOURCE.match(line)):
             progress.update(f"{found['doing']} {found['kind']} {found['name']}")
@@ -114,9 +130,20 @@ def _directory(target: Target) -> Path:
     return target.state / "pulumi"
 
 
-def _project(target: Target) -> Pulumi:
+@contextmanager
+def _project(target: Target) -> Generator[Pulumi]:
     directory = _directory(target)
     (directory / "state").mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (directory / "lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RuntimeError("Another `make up` or `make down` uses Pulumi. Wait until it ends.") from error
+        yield Pulumi(directory, _written(directory, target), held)
+
+
+def _written(directory: Path, target: Target) -> dict[str, str]:
+    """Write the project's files; returns the environment for the CLI."""
     definition = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())
     definition["main"] = str(REPOSITORY / "infra")
     definition["runtime"]["options"]["virtualenv"] = sys.prefix
@@ -132,9 +159,8 @@ def _project(target: Target) -> Pulumi:
     if not passphrase.exists():
         passphrase.touch(mode=0o600)
         passphrase.write_text(secrets.token_urlsafe(32))
-    environment = {
+    return target.environment() | {
         "PULUMI_BACKEND_URL": f"file://{directory / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-    return Pulumi(directory, target.environment() | environment)

@@ -31,14 +31,14 @@ def remove(target: Target) -> bool:
                 apply.apply(STACK, [], kubernetes, progress)
             _wait_for_namespaces(core, progress)
             if _has_inventory(core):
-                core.delete_namespaced_config_map(apply._inventory(STACK), apply.INVENTORY_NAMESPACE)
+                core.delete_namespaced_config_map(apply.inventory(STACK), apply.INVENTORY_NAMESPACE)
     shutil.rmtree(target.state)
     return deployed
 
 
 def _has_inventory(core: client.CoreV1Api) -> bool:
     try:
-        core.read_namespaced_config_map(apply._inventory(STACK), apply.INVENTORY_NAMESPACE)
+        core.read_namespaced_config_map(apply.inventory(STACK), apply.INVENTORY_NAMESPACE)
     except ApiException as error:
         if error.status != 404:
             raise
