@@ -134,12 +134,12 @@ def _delete(kubernetes: DynamicClient, keys: Iterable[Key]) -> list[str]:
 def _read_inventory(kubernetes: DynamicClient, stack: str) -> set[Key]:
     core = client.CoreV1Api(kubernetes.client)
     try:
-        inventory = core.read_namespaced_config_map(inventory(stack), INVENTORY_NAMESPACE)
+        kept = core.read_namespaced_config_map(inventory(stack), INVENTORY_NAMESPACE)
     except ApiException as error:
         if error.status != 404:
             raise
         return set()
-    return {Key(*names) for names in json.loads((inventory.data or {})["objects"])}
+    return {Key(*names) for names in json.loads((kept.data or {})["objects"])}
 
 
 def _write_inventory(kubernetes: DynamicClient, stack: str, keys: set[Key]) -> None:
