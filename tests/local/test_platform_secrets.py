@@ -1,12 +1,17 @@
 """Least privilege on the running platform: what its pods hold, may do, and may reach."""
 
+import contextlib
 import hashlib
 import json
 import secrets
+import socket
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+import yaml
 from kubernetes import client
 
 from local.airflow_api import AirflowApi
@@ -90,29 +95,63 @@ def test_the_namespaces_refuse_a_pod_that_is_not_restricted(platform: Platform) 
         assert 'violates PodSecurity "restricted' in json.loads(str(refused.value.body))["message"]
 
 
-def test_a_task_reaches_the_execution_api_and_nothing_else(platform: Platform, airflow: AirflowApi) -> None:
-    def address(namespace: str, selector: str) -> str:
-        pod = platform.core.list_namespaced_pod(namespace, label_selector=selector).items[0]
-        return str(pod.status and pod.status.pod_ip)
+@pytest.fixture
+def other_task(platform: Platform) -> Iterator[str]:
+    """A task pod that listens on port 9000: its address."""
+    template = platform.core.read_namespaced_config_map("airflow-pod-template", "airflow").data or {}
+    pod: Any = yaml.safe_load(template["pod_template.yaml"])
+    pod["metadata"]["name"] = "other-task"
+    pod["metadata"]["labels"]["role"] = "other-task"
+    pod["spec"]["containers"][0]["command"] = ["python", "-m", "http.server", "9000"]
+    platform.core.create_namespaced_pod("airflow-tasks", pod)
+    try:
+        platform.kubectl("wait", "-n", "airflow-tasks", "pod/other-task", "--for=condition=Ready", "--timeout=60s")
+        yield _address(platform, "airflow-tasks", "role=other-task")
+    finally:
+        platform.core.delete_namespaced_pod("other-task", "airflow-tasks", grace_period_seconds=0)
 
-    log_server = address("airflow-tasks", "app.kubernetes.io/name=airflow-log-server")
-    allowed = ["airflow-execution-api.airflow.svc:8080"]
+
+def _address(platform: Platform, namespace: str, labels: str) -> str:
+    pod = platform.core.list_namespaced_pod(namespace, label_selector=labels).items[0]
+    return str(pod.status and pod.status.pod_ip)
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether somebody listens there: a node reaches its own pods, whatever the policies say."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=3):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def test_a_task_reaches_the_execution_api_and_nothing_else(
+    platform: Platform, airflow: AirflowApi, other_task: str
+) -> None:
+    def service(namespace: str, name: str) -> str:
+        found = platform.core.read_namespaced_service(name, namespace)
+        return str(found.spec and found.spec.cluster_ip)
+
+    allowed = f"{service('airflow', 'airflow-execution-api')}:8080"
     denied = [
-        "airflow-db-rw.airflow-data.svc:5432",
-        "airflow-db-pooler-rw.airflow-data.svc:5432",
-        f"{address('airflow-data', 'cnpg.io/cluster=airflow-db')}:5432",
-        f"{log_server}:8793",
-        "airflow-log-server.airflow-tasks.svc:8793",
-        "airflow-api-server.airflow.svc:8080",
-        f"{address('airflow', 'app.kubernetes.io/name=airflow-scheduler')}:8974",
-        "kubernetes.default.svc:443",
+        f"{service('airflow-data', 'airflow-db-rw')}:5432",
+        f"{service('airflow-data', 'airflow-db-pooler-rw')}:5432",
+        f"{_address(platform, 'airflow-data', 'cnpg.io/podRole=instance')}:5432",
+        f"{service('airflow-tasks', 'airflow-log-server')}:8793",
+        f"{_address(platform, 'airflow', 'app.kubernetes.io/name=airflow-scheduler')}:8974",
+        f"{service('airflow', 'airflow-api-server')}:8080",
+        f"{other_task}:9000",
+        f"{service('default', 'kubernetes')}:443",
         "172.30.0.1:6443",
         "172.30.0.1:10250",
         "172.30.0.1:30080",
     ]
+    for target in (allowed, *denied):
+        host, port = target.split(":")
+        assert _answers(host, int(port)), f"nobody listens on {target}, so that a refusal would mean nothing"
     airflow.wait_for_dag("probes_network")
-    run = airflow.trigger("probes_network", {"targets": [*allowed, *denied]})
+    run = airflow.trigger("probes_network", {"targets": [allowed, *denied]})
     assert airflow.wait_for_run("probes_network", run) == "success"
-    found = airflow.result("probes_network", run, "probe")
-    assert [target for target, outcome in found.items() if outcome == "connected"] == allowed
-    assert set(found) == {*allowed, *denied}
+    outcomes = airflow.result("probes_network", run, "probe")
+    assert outcomes == {allowed: "connected"} | dict.fromkeys(denied, "TimeoutError: timed out")
