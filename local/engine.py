@@ -123,7 +123,7 @@ def _followed(lines: Iterable[str], progress: Step | None) -> Generator[str]:
 def _diagnostics(output: str) -> str:
     """What went wrong, without the log of each resource."""
     _, found, after = output.partition("Diagnostics:\n")
-    return after.partition("\nResources:\n")[0] if found else output
+    return re.split(r"^(?:Outputs|Resources):$", after, flags=re.MULTILINE)[0] if found else output
 
 
 def _directory(target: Target) -> Path:
