@@ -121,9 +121,14 @@ def _followed(lines: Iterable[str], progress: Step | None) -> Generator[str]:
 
 
 def _diagnostics(output: str) -> str:
-    """What went wrong, without the log of each resource."""
+    """What went wrong, without the log of each resource, and the traceback of the program that was stopped for it."""
     _, found, after = output.partition("Diagnostics:\n")
-    return re.split(r"^(?:Outputs|Resources):$", after, flags=re.MULTILINE)[0] if found else output
+    if not found:
+        return output
+    listed = re.split(r"^(?:Outputs|Resources):$", after, flags=re.MULTILINE)[0]
+    errors = [part for part in re.split(r"^(?=  \S+ \(.*\):$)", listed, flags=re.MULTILINE) if " error: " in part]
+    of_resources = [part for part in errors if not part.startswith("  pulumi:pulumi:Stack ")]
+    return "".join(of_resources or errors or [listed])
 
 
 def _directory(target: Target) -> Path:

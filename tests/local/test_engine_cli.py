@@ -59,11 +59,26 @@ def test_an_update_says_what_it_changed(cli: Path, target: Target) -> None:
 def test_a_failed_update_shows_what_went_wrong_and_not_the_log_of_each_resource(cli: Path, target: Target) -> None:
     (cli / "up.txt").write_text(
         "Updating (local):\n +  kubernetes:core/v1:ConfigMap a creating (0s)\n"
-        "Diagnostics:\n    error: airflow.exekutor is not a setting\nResources:\n    1 errored\n"
+        "Diagnostics:\n"
+        "  pulumi:pulumi:Stack (airflow-platform-local):\n    Traceback (most recent call last):\n    error: failed\n"
+        "  kubernetes:batch/v1:Job (airflow-migration):\n    error: the Job failed\n"
+        "Outputs:\n    airflow_url: x\n\nResources:\n    1 errored\n"
     )
     with pytest.raises(RuntimeError) as refused:
         engine.up(target)
-    assert str(refused.value).splitlines()[1:] == ["    error: airflow.exekutor is not a setting"]
+    assert str(refused.value).splitlines()[1:] == [
+        "  kubernetes:batch/v1:Job (airflow-migration):",
+        "    error: the Job failed",
+    ]
+
+
+def test_what_the_program_itself_says_is_shown(cli: Path, target: Target) -> None:
+    (cli / "up.txt").write_text(
+        "Updating (local):\nDiagnostics:\n  pulumi:pulumi:Stack (airflow-platform-local):\n"
+        "    error: airflow.exekutor is not a setting\nResources:\n    1 errored\n"
+    )
+    with pytest.raises(RuntimeError, match=r"airflow\.exekutor is not a setting"):
+        engine.up(target)
 
 
 def test_after_a_killed_update_the_next_ones_adopt_what_exists_until_one_succeeds(cli: Path, target: Target) -> None:

@@ -34,13 +34,13 @@ def test_an_update_of_what_is_deployed_changes_nothing() -> None:
 
 def test_the_offline_evaluation_has_the_objects_that_the_engine_deployed(resources: list[dict[str, Any]]) -> None:
     deployed = {
-        resource["urn"].rpartition("::")[2]: _comparable(resource["inputs"])
+        resource["urn"]: _comparable(resource["inputs"])
         for resource in resources
         if "kind" in resource.get("inputs", {})
     }
     recording = offline.evaluate("local", root=target.choose(None).project)
     evaluated = {
-        registration.name: _comparable(redacted(registration))
+        registration.urn: _comparable(redacted(registration))
         for registration in recording.registrations
         if "kind" in registration.inputs
     }
