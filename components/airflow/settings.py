@@ -101,7 +101,7 @@ class SimpleAuthSettings(Settings):
 
 
 class OidcAuthSettings(Settings):
-    """Sign-on through an OpenID Connect provider, by Airflow's FAB auth manager.
+    """Sign-on through an OpenID Connect provider, by Airflow's FAB auth manager. The image needs `authlib`.
 
     The client's secret is not a setting: `pulumi config set --secret airflow-platform:oidcClientSecret`.
     """

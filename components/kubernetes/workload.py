@@ -147,6 +147,9 @@ class Job(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=identity,
+                # Otherwise a Job that fails leaves its predecessor there, whose name is taken when the pod goes back to
+                # what it was.
+                delete_before_replace=True,
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{deadline_seconds + 60}s"),
             ),
         )
