@@ -75,7 +75,6 @@ class Airflow(pulumi.ComponentResource):
             foundation += [
                 _config_map(process.CONFIGURATION_MAP, tasks_namespace, files, inside),
                 log_claim(context, tasks_namespace, inside, protect=protect),
-                TaskPods(f"{name}-tasks", context, opts=inside),
             ]
         migration = Job(
             control_plane.migration(context),
@@ -86,6 +85,9 @@ class Airflow(pulumi.ComponentResource):
         )
         migrated = pulumi.ResourceOptions(parent=self, depends_on=[migration])
         if runs_pods:
+            # Not before: the next task's pod would have an image that the database is not migrated for.
+            task_pods = TaskPods(f"{name}-tasks", context, opts=migrated)
+            migrated = pulumi.ResourceOptions.merge(migrated, pulumi.ResourceOptions(depends_on=[task_pods]))
             LogServer(f"{name}-logs", context, key=secrets.log_server_key, configuration=files, opts=migrated)
 
         common = {**files, "database": secrets.database, "fernet_key": secrets.fernet_key}
