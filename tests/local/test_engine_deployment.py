@@ -3,11 +3,13 @@ the offline evaluation tells the truth.
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from components.settings import quantity
 from infra import offline
 from infra.render import SECRET, redacted
 from local import engine, target
@@ -20,6 +22,7 @@ pytestmark = [
 
 GENERATED = {"airflow-platform/configuration", "ca.crt", "jwks.json"}
 """Keys of values that are made from random ones, and are no secret."""
+QUANTITY = re.compile(r"[0-9.]+(m|[KMGT]i)?")
 
 
 @pytest.fixture
@@ -71,10 +74,14 @@ def _comparable(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def _items(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
-        yield key, "<generated>" if key in GENERATED else _plain(value)
+        if value not in (False, []):  # the server leaves those out
+            yield key, "<generated>" if key in GENERATED else _plain(value)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return SECRET if "ciphertext" in value else dict(_items(value))
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    # The server writes 2048Gi as 2Ti.
+    return quantity(value) if isinstance(value, str) and QUANTITY.fullmatch(value) else value

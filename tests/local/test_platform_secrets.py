@@ -112,7 +112,9 @@ def other_task(platform: Platform) -> Iterator[str]:
 
 
 def _address(platform: Platform, namespace: str, labels: str) -> str:
-    pod = platform.core.list_namespaced_pod(namespace, label_selector=labels).items[0]
+    listed = platform.core.list_namespaced_pod(namespace, label_selector=labels).items
+    # A pod that is on its way out, after another test's rollout, has its address for a moment more.
+    pod = next(pod for pod in listed if pod.metadata and pod.metadata.deletion_timestamp is None)
     return str(pod.status and pod.status.pod_ip)
 
 
