@@ -98,12 +98,6 @@ def _password(inputs: Mapping[str, Any]) -> Outputs:
     return {"id": "none", "result": "".join(characters)}
 
 
-def _bytes(inputs: Mapping[str, Any]) -> Outputs:
-    value = secrets.token_bytes(inputs["length"])
-    text = base64.b64encode(value).decode()
-    return {"id": text, "base64": text, "hex": value.hex()}
-
-
 def _id(inputs: Mapping[str, Any]) -> Outputs:
     value = secrets.token_bytes(inputs["byteLength"])
     prefix = inputs.get("prefix", "")
@@ -117,9 +111,9 @@ def _id(inputs: Mapping[str, Any]) -> Outputs:
     }
 
 
+# Without RandomBytes, so that a program which uses it is refused: its id is its value, and no diff hides an id.
 _MAKERS: dict[str, Callable[[Mapping[str, Any]], Outputs]] = {
     "random:index/randomPassword:RandomPassword": _password,
-    "random:index/randomBytes:RandomBytes": _bytes,
     "random:index/randomId:RandomId": _id,
     "tls:index/privateKey:PrivateKey": generated_tls.private_key,
     "tls:index/selfSignedCert:SelfSignedCert": generated_tls.self_signed_certificate,
@@ -129,7 +123,6 @@ _MAKERS: dict[str, Callable[[Mapping[str, Any]], Outputs]] = {
 
 _TEXTS = {
     "random:index/randomPassword:RandomPassword": ("result",),
-    "random:index/randomBytes:RandomBytes": ("base64", "hex"),
     "random:index/randomId:RandomId": ("b64Std", "b64Url", "dec", "hex"),
     "tls:index/privateKey:PrivateKey": generated_tls.PRIVATE_KEY_OUTPUTS,
     "tls:index/selfSignedCert:SelfSignedCert": generated_tls.CERTIFICATE_OUTPUTS,

@@ -31,6 +31,8 @@ class Target:
     context: str
     state: Path
     """Where the deployment's generated passwords and keys are kept."""
+    variant: Path | None = None
+    """Directory of a project to deploy instead of the repository's own."""
 
     @property
     def embedded(self) -> bool:
@@ -40,7 +42,7 @@ class Target:
     @property
     def project(self) -> Path:
         """Directory of Pulumi.yaml and the stack files: the repository, or what `variant.write` makes of it."""
-        return REPOSITORY if self.embedded else self.state / "project"
+        return self.variant or (REPOSITORY if self.embedded else self.state / "project")
 
     def environment(self) -> dict[str, str]:
         """The process environment, with this cluster's kubeconfig."""

@@ -13,7 +13,6 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from infra.generated import Placeholders, Stored
 
 PASSWORD = "random:index/randomPassword:RandomPassword"
-BYTES = "random:index/randomBytes:RandomBytes"
 KEY = "tls:index/privateKey:PrivateKey"
 SELF_SIGNED = "tls:index/selfSignedCert:SelfSignedCert"
 REQUEST = "tls:index/certRequest:CertRequest"
@@ -41,7 +40,7 @@ def test_a_value_is_the_same_in_the_next_run_and_another_with_other_keepers(file
 def test_the_file_can_be_read_by_its_owner_only_from_the_first_write_on(file):
     stored = Stored(file)
     for name in ("one", "two"):
-        stored.outputs(BYTES, name, {"length": 32})
+        stored.outputs(PASSWORD, name, {"length": 32})
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == [file.name], "no temporary file is left"
     assert len(json.loads(file.read_text())) == 2

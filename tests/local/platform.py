@@ -2,19 +2,16 @@
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
 
-from infra import offline
-from infra.generated import Stored
-from infra.render import objects
-from local import apply, target
+from local import target
 from local.airflow_api import AirflowApi
+from local.deploy import deploy
 from local.first_run import sign_in
-from local.progress import step
 from local.target import Target
 from tests.variants import variant
 
@@ -65,8 +62,4 @@ class Platform:
     def deploy(self, change: Callable[[dict[str, Any]], None], directory: Path) -> None:
         """Deploy the stack local, with its configuration changed in place by `change`."""
         root = variant("local", change, directory)
-        generated = Stored(self.target.state / "generated.json")
-        recording = offline.evaluate("local", generated=generated, root=root)
-        kubernetes = apply.dynamic_client(self.target.kubeconfig, self.target.context, directory / "discovery.json")
-        with step("Deploying a variant of the stack local") as progress:
-            print(apply.apply("local", objects(recording), kubernetes, progress))
+        print(deploy(replace(self.target, variant=root)))
