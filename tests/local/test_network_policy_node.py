@@ -147,7 +147,8 @@ def test_a_pod_does_not_reach_the_node_around_its_policies_over_ipv6(lab: Lab) -
             return client.connect_ex(node) == 0
 
     with server:
-        assert reached()
+        # On a busy machine the neighbours take a moment to find each other.
+        assert any(reached() for _ in range(30))
         lab.enforce([DENY_ALL], PODS, NAMESPACES)
         assert not reached()
 
