@@ -23,7 +23,10 @@ class AirflowApi:
         return answer.json() if answer.content else None
 
     def wait_for_dag(self, dag: str, timeout: float = 120, *, paused: bool = False) -> None:
-        """Wait until the DAG processor has read the DAG, and let it run unless `paused`. Raises TimeoutError."""
+        """Wait until the DAG processor has read the DAG, and let it run unless `paused`.
+
+        Raises TimeoutError, with the errors of the DAG files that it could not read.
+        """
         deadline = time.monotonic() + timeout
         while True:
             known = self.request("GET", "/dags", params={"dag_id_pattern": dag})["dags"]
@@ -31,7 +34,9 @@ class AirflowApi:
                 self.request("PATCH", f"/dags/{dag}", json={"is_paused": paused})
                 return
             if time.monotonic() > deadline:
-                raise TimeoutError(f"The DAG {dag} is not there after {timeout:.0f} s")
+                broken = self.request("GET", "/importErrors")["import_errors"]
+                reasons = "".join(f"\n{each['filename']}:\n{each['stack_trace']}" for each in broken)
+                raise TimeoutError(f"The DAG {dag} is not there after {timeout:.0f} s.{reasons}")
             time.sleep(1)
 
     def trigger(self, dag: str, conf: dict[str, Any] | None = None) -> str:
