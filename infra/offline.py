@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = REPOSITORY) -> int
         if options.command == "render":
             return _render(options.stack, options.out, root)
         return _check(options.stack, root)
-    except stack_config.UnknownStackError as error:
+    except (stack_config.UnknownStackError, stack_config.UnreadableStackError) as error:
         parser.error(str(error))
     except RunError as error:  # what a program raises to be shown as it is, without a traceback
         print(error, file=sys.stderr)

@@ -14,6 +14,10 @@ class UnknownStackError(ValueError):
     """There is no file for the stack. The message names the stacks there are."""
 
 
+class UnreadableStackError(ValueError):
+    """A stack's file is not YAML. The message names the file and the line."""
+
+
 @dataclass(frozen=True, slots=True)
 class StackConfig:
     """Configuration by full key (`project:key`). Values are strings; mappings and lists are JSON."""
@@ -89,4 +93,8 @@ for _tag, _pattern, _first in (
 
 
 def _read(file: Path) -> dict[str, Any]:
-    return yaml.load(file.read_text(), _Loader) or {}  # noqa: S506 a safe loader
+    try:
+        return yaml.load(file.read_text(), _Loader) or {}  # noqa: S506 a safe loader
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UnreadableStackError(f"{file}{line}: this is not YAML: {error.problem}") from None

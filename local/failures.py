@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
-from infra.stack_config import UnknownStackError
+from infra.stack_config import UnknownStackError, UnreadableStackError
 
 _MOST = 1000  # characters of an answer that is no JSON: a page of HTML, mostly
 
@@ -40,7 +40,7 @@ def sentence(error: Exception) -> str | None:
             return f"The program {program} is not on the PATH. Install it and run the same command again; it continues."
         case ConfigException():
             return f"The kubeconfig can't be read: {error}"
-        case RuntimeError() | TimeoutError() | pulumi.RunError() | UnknownStackError():
+        case RuntimeError() | TimeoutError() | pulumi.RunError() | UnknownStackError() | UnreadableStackError():
             return str(error)
         case OSError(errno=errno.ENOSPC):
             return f"The disk is full: {error}. Make room and run the same command again; it continues."

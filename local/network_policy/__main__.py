@@ -3,6 +3,7 @@
 import argparse
 import logging
 import signal
+import tempfile
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def main() -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its every retry, where we log each loss of the API server
     if arguments.ready_file:
         arguments.ready_file.unlink(missing_ok=True)
+    # The client writes the kubeconfig's key to a temporary file, and a killed process leaves it: where `down` finds it.
+    tempfile.tempdir = str(arguments.kubeconfig.parent)
     controller = Controller(
         config.new_client_from_config(str(arguments.kubeconfig)),
         Network(arguments.pod_cidr, arguments.node_ip),
