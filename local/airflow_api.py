@@ -12,7 +12,7 @@ class AirflowApi:
     def __init__(self, base_url: str, user: str, password: str) -> None:
         self._base_url = base_url
         self._session = requests.Session()
-        answer = requests.post(f"{base_url}/auth/token", json={"username": user, "password": password}, timeout=30)
+        answer = _once_it_is_routed(f"{base_url}/auth/token", {"username": user, "password": password})
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
@@ -71,3 +71,15 @@ class AirflowApi:
         """What the task returned (its XCom)."""
         path = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/{key}"
         return self.request("GET", path)["value"]
+
+
+def _once_it_is_routed(url: str, body: dict[str, str], timeout: float = 30) -> requests.Response:
+    """Post to a Service that may be new: its pods are ready before every node routes to them."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return requests.post(url, json=body, timeout=30)
+        except requests.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
